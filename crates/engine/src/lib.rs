@@ -1,1 +1,18 @@
+//! The heart of Ninefold: what an application is, what may be asked of it, and who may ask.
+//!
+//! No HTTP, no SQL, no driver and no clock of its own live here. Surfaces call [`Engine`]; adapters implement
+//! the traits of [`ports`]. Data is reached through a [`access::Permit`] alone, which only this crate can make.
 
+pub mod access;
+pub mod error;
+pub mod expr;
+pub mod live;
+pub mod model;
+pub mod operations;
+mod pipeline;
+pub mod ports;
+pub mod query;
+
+pub use error::{Error, ErrorCode, FieldError};
+pub use model::Model;
+pub use pipeline::{Engine, Limits, Parts};

@@ -1,0 +1,202 @@
+//! The one expression language: CEL, typed against the schema.
+//!
+//! [`Expression::compile`] parses with the `cel` crate and types the tree against the [`Model`]; what it
+//! accepts has exactly one meaning and two back ends: [`Expression::evaluate`] in memory, and
+//! [`Expression::predicate`] for a store. [`Expression::decide`] settles what depends on the caller alone.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use crate::access::Principal;
+use crate::model::{CollectionId, FieldId, FieldKind, Model, Timestamp, Value};
+use crate::query::{Alias, Image, Pred, Term};
+
+/// What is known before the database is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    pub principal: &'a Principal,
+    pub now: Timestamp,
+    pub request: RequestFacts<'a>,
+}
+
+/// `request` in a rule.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RequestFacts<'a> {
+    /// `request.operation`: `get`, `list`, `create`, `update`, `delete`.
+    pub operation: &'a str,
+    /// `request.address`: the client's, as text; null inside.
+    pub address: Option<IpAddr>,
+}
+
+/// Which names an expression may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// The collection of `record`, if there is one in scope.
+    pub record: Option<CollectionId>,
+    /// Whether `before` is in scope (of the same collection).
+    pub before: bool,
+    /// A caller's filter, where bare field names stand for `record.`'s.
+    pub bare_fields: bool,
+}
+
+/// What an expression must yield.
+#[derive(Debug, Clone, Copy)]
+pub enum Expects<'a> {
+    Condition,
+    /// Something that the field can hold.
+    ValueOf(&'a FieldKind),
+    /// A scalar to sort by: a field of `record` or behind to-one relations.
+    SortTerm,
+}
+
+/// Something wrong in an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExprError {
+    /// Bytes of the source.
+    pub span: Range<usize>,
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+/// What an expression reads of the database.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reads {
+    /// Own fields of `record` and `before`, links and inverses included.
+    pub fields: Vec<FieldId>,
+    /// Collections reached through relations.
+    pub collections: Vec<CollectionId>,
+    pub now: bool,
+    pub before: bool,
+}
+
+/// What the caller alone decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Always,
+    /// False or an error, whatever the record: an error at the root denies.
+    Never,
+    /// On the record.
+    Depends,
+}
+
+/// Other records, for [`Expression::evaluate`] of what is not local.
+pub trait Related {
+    fn record(&self, collection: CollectionId, key: &Value) -> Option<Image>;
+    /// Keys of the targets of a to-many field, or of the records at the other end of an inverse one.
+    fn members(&self, collection: CollectionId, field: FieldId, key: &Value) -> Vec<Value>;
+}
+
+/// What [`Expression::evaluate`] reads.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    pub model: &'a Model,
+    pub facts: Facts<'a>,
+    pub record: Option<&'a Image>,
+    pub before: Option<&'a Image>,
+    pub related: Option<&'a dyn Related>,
+}
+
+/// CEL's runtime errors: no such overload, division by zero, overflow, a null dereferenced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EvalError(pub String);
+
+/// What a caller may see of the records that its own filter or sort passes through. Rules pass `None`: they see all.
+pub trait Visibility {
+    /// The read rule of `collection` for the row bound to `alias`.
+    fn record(&self, collection: CollectionId, alias: Alias, aliases: &mut Aliases) -> Pred;
+    /// The field's own read rule, on the row bound to `alias`; where false the field is null.
+    fn field(&self, collection: CollectionId, field: FieldId, alias: Alias, aliases: &mut Aliases) -> Pred;
+}
+
+/// Hands out aliases, each once per statement.
+#[derive(Debug)]
+pub struct Aliases(u16);
+
+impl Default for Aliases {
+    fn default() -> Self {
+        Self(Alias::ROOT.0 + 1)
+    }
+}
+
+impl Aliases {
+    pub fn fresh(&mut self) -> Alias {
+        let alias = Alias(self.0);
+        self.0 = self.0.saturating_add(1);
+        alias
+    }
+}
+
+/// How to turn an expression into a predicate.
+pub struct Lowering<'a> {
+    pub model: &'a Model,
+    pub facts: Facts<'a>,
+    /// The row that `record` is.
+    pub root: Alias,
+    pub aliases: &'a mut Aliases,
+    /// `None` for the schema's rules.
+    pub visibility: Option<&'a dyn Visibility>,
+    /// What `before` means. `None`: the stored row is being judged, and `before` is `record`. `Some`: the result is
+    /// being judged; `before`'s fields become `Param::Before`, and truths about its relations are pushed here to be
+    /// taken from the stored row (with `record` as `Alias::ROOT`), and become `Pred::Captured(index)`.
+    pub captures: Option<&'a mut Vec<Pred>>,
+}
+
+/// A compiled expression.
+#[derive(Debug)]
+pub struct Expression {
+    source: String,
+    reads: Reads,
+}
+
+impl Expression {
+    /// Parses and types. All errors at once.
+    pub fn compile(
+        _source: &str,
+        _scope: Scope,
+        _expects: Expects<'_>,
+        _model: &Model,
+    ) -> Result<Self, Vec<ExprError>> {
+        unimplemented!()
+    }
+
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    /// Whether [`Expression::evaluate`] needs no `related`: it reads the record's own columns and the facts.
+    pub fn is_local(&self) -> bool {
+        unimplemented!()
+    }
+
+    pub fn decide(&self, _model: &Model, _facts: Facts<'_>) -> Decision {
+        unimplemented!()
+    }
+
+    pub fn evaluate(&self, _input: Input<'_>) -> Result<Value, EvalError> {
+        unimplemented!()
+    }
+
+    /// Whether a condition is true; an error is not.
+    pub fn holds(&self, input: Input<'_>) -> bool {
+        matches!(self.evaluate(input), Ok(Value::Bool(true)))
+    }
+
+    /// Where a condition is true; an error is not. What the facts decide is folded away.
+    ///
+    /// # Errors
+    /// What no predicate can say (found at start for rules, by [`Expression::compile`]'s caller lowering once).
+    pub fn predicate(&self, _lowering: &mut Lowering<'_>) -> Result<Pred, ExprError> {
+        unimplemented!()
+    }
+
+    /// The term of a [`Expects::SortTerm`] expression.
+    pub fn term(&self, _lowering: &mut Lowering<'_>) -> Result<Term, ExprError> {
+        unimplemented!()
+    }
+}

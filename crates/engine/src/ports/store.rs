@@ -1,0 +1,94 @@
+//! Where data lives. Fit for SQL databases and document stores alike: nothing here speaks SQL.
+//!
+//! Contract, checked by the conformance suite in `testkit`:
+//! - Data is reached by a [`Permit`] alone; one of another epoch than the adopted model's is [`StoreError::StaleEpoch`].
+//! - [`Store::commit`] is atomic and durable: when it returns `Ok`, the transaction survives `kill -9` and power loss.
+//! - Mutations run in order; a later one sees the earlier. The first failure undoes all.
+//! - For an update a store reads the row under its lock, takes `before` judgements in order and `captures`, calls
+//!   [`UpdatePlan::apply`](crate::query::UpdatePlan), checks references, writes, changes links, takes `after`
+//!   judgements in order on the row as it now is, and reads the answer. A link change bumps `version` and `updated` (which `apply` does).
+//! - Every commit has one [`Position`]; its changes reach [`Store::changes`] in that order, after the commit.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::access::Permit;
+use crate::model::Row;
+use crate::query::{Change, Committed, GetPlan, ListPlan, Page, Position, Refusal, Transaction};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// In which mutation of the transaction it happened, and what.
+    #[error("mutation {index}: {source}")]
+    At { index: usize, source: Box<StoreError> },
+    #[error("refused: {0:?}")]
+    Refused(Refusal),
+    /// A unique value is taken; the fields of the index.
+    #[error("unique violation of {fields:?}")]
+    UniqueViolation { fields: Vec<String> },
+    /// A record of this collection still refers to what would be deleted.
+    #[error("still referenced by {collection}.{field}")]
+    Referenced { collection: String, field: String },
+    #[error("a cascade or relation goes beyond {limit} records")]
+    TooMany { limit: u32 },
+    #[error("the idempotency key was used for another request")]
+    IdempotencyMismatch,
+    #[error("the model has changed; try again")]
+    StaleEpoch,
+    #[error("the deadline passed")]
+    Timeout,
+    /// The queue is full, the connection is lost, the disk is full: worth trying again after a while.
+    #[error("the database is not available: {reason}")]
+    Unavailable { reason: String, retry_after: Duration },
+    /// Unexpected; for the log only.
+    #[error("the database failed: {0}")]
+    Failed(String),
+}
+
+/// Changes of one commit, shared between all who listen.
+#[derive(Debug)]
+pub struct ChangeSet {
+    pub position: Position,
+    pub changes: Vec<Change>,
+}
+
+/// What a listener gets next.
+#[derive(Debug, Clone)]
+pub enum ChangeEvent {
+    Committed(std::sync::Arc<ChangeSet>),
+    /// The listener was too slow and lost some: start over from a snapshot.
+    Lagged,
+}
+
+#[async_trait]
+pub trait Changes: Send {
+    /// `None` when the store is closed. Cancel-safe.
+    async fn next(&mut self) -> Option<ChangeEvent>;
+}
+
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// `Ok(None)` when there is no such record or the guard fails.
+    async fn get(&self, permit: Permit<GetPlan>) -> Result<Option<Row>, StoreError>;
+
+    async fn list(&self, permit: Permit<ListPlan>) -> Result<Page, StoreError>;
+
+    async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
+
+    /// All commits from now on. Bounded: a slow listener gets [`ChangeEvent::Lagged`].
+    fn changes(&self) -> Box<dyn Changes>;
+
+    /// Commits after `position` that are still kept, oldest first; `None` when some of them no longer are.
+    async fn changes_since(&self, position: Position) -> Result<Option<Vec<std::sync::Arc<ChangeSet>>>, StoreError>;
+
+    /// Takes on a model whose structure the database already has. Permits of the former are refused from then on.
+    fn adopt(&self, model: std::sync::Arc<crate::Model>);
+
+    /// Whether it can answer now; a sentence why not.
+    async fn ready(&self) -> Result<(), String>;
+
+    /// Finishes what is queued, checkpoints and closes.
+    async fn close(&self);
+}
+

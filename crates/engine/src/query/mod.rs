@@ -1,0 +1,11 @@
+//! What is asked, engine-neutral: predicates, projections, and the plans that a permit seals.
+
+pub mod change;
+pub mod mutation;
+pub mod predicate;
+pub mod read;
+
+pub use change::{Change, Image, LinkImage, Position};
+pub use mutation::*;
+pub use predicate::{Alias, Arithmetic, Comparison, Function, Param, Pred, Set, Term, TextTest};
+pub use read::*;

@@ -1,0 +1,224 @@
+//! Plans that write, and the pure part of carrying them out.
+//!
+//! A store runs a [`Transaction`] as one unit under its write lock. What must be decided between reading the row and
+//! writing it (merging documents, defaults of a replacement, checks in memory) is
+//! [`UpdatePlan::apply`]: a pure function that every store calls, so that no store has an opinion of its own.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::change::{Image, Position};
+use super::predicate::Pred;
+use super::read::{Bindings, Projection};
+use crate::error::FieldError;
+use crate::expr::Expression;
+use crate::model::{CollectionId, FieldId, Key, Model, Row, Value};
+
+/// A condition on the row in the database, and what its failure means.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    pub holds: Pred,
+    pub otherwise: Refusal,
+}
+
+/// Why a write is refused; the engine turns it into an [`Error`](crate::Error).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Refusal {
+    NotFound,
+    Forbidden,
+    /// The caller named another version.
+    Stale,
+    Invalid(Vec<FieldError>),
+}
+
+/// A rule that can be judged in memory, on the row alone.
+#[derive(Debug, Clone)]
+pub struct LocalRule {
+    pub rule: Arc<Expression>,
+    pub otherwise: Refusal,
+}
+
+/// What a writer names must exist and be readable by it.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    /// The referring field, for `apply` to know whether it changed.
+    pub field: FieldId,
+    pub target: CollectionId,
+    pub key: Value,
+    /// The target's read rule for this caller, with the target's row as `Alias::ROOT`.
+    pub guard: Pred,
+    pub otherwise: Refusal,
+}
+
+/// A change to a to-many field. A store removes duplicates and reports what really changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkChange {
+    pub field: FieldId,
+    pub operation: LinkOperation,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum LinkOperation {
+    Replace(Vec<Value>),
+    /// Adds first, then removes; both are idempotent.
+    Edit { add: Vec<Value>, remove: Vec<Value> },
+}
+
+/// What the writer gets back: the record as it became, if it may read it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub guard: Pred,
+    pub projection: Arc<Projection>,
+}
+
+#[derive(Debug, Clone)]
+pub struct CreatePlan {
+    pub collection: CollectionId,
+    pub key: Key,
+    /// A value for each stored field, in the model's order; complete, with defaults.
+    pub image: Image,
+    pub links: Vec<LinkChange>,
+    pub references: Vec<Reference>,
+    /// On the record as it now is. What memory could judge was judged before.
+    pub after: Vec<Judgement>,
+    pub answer: Option<Answer>,
+    pub bindings: Bindings,
+}
+
+#[derive(Debug, Clone)]
+pub struct UpdatePlan {
+    pub model: Arc<Model>,
+    pub collection: CollectionId,
+    pub key: Key,
+    /// On the stored row: the read rule (else not found), then the update rule (else forbidden).
+    pub before: Vec<Judgement>,
+    /// Truths to be taken from the stored row (links included) and kept for `Pred::Captured(index)` in `after`.
+    pub captures: Vec<Pred>,
+    pub expected: Option<Expected>,
+    pub assignments: Vec<(FieldId, Assignment)>,
+    pub links: Vec<LinkChange>,
+    pub references: Vec<Reference>,
+    /// Judged by [`UpdatePlan::apply`].
+    pub local: Vec<LocalRule>,
+    /// On the row as it becomes, by the store.
+    pub after: Vec<Judgement>,
+    pub answer: Option<Answer>,
+    pub bindings: Bindings,
+}
+
+/// `If-Match`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expected {
+    /// Any of these versions; none at all for `If-Match: *` on what exists.
+    Versions(Vec<i64>),
+    /// A content hash, of collections without a version.
+    Hashes(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Assignment {
+    Set(Value),
+    /// RFC 7396 merge into an embedded document or JSON field; the result is validated by `apply`.
+    Merge(serde_json::Value),
+}
+
+#[derive(Debug, Clone)]
+pub struct DeletePlan {
+    pub collection: CollectionId,
+    pub key: Key,
+    /// On the stored row: the read rule (else not found), then the delete rule (else forbidden).
+    pub before: Vec<Judgement>,
+    pub expected: Option<Expected>,
+    /// The most records that cascades may delete or change along with it.
+    pub cascade_max: u32,
+    pub bindings: Bindings,
+}
+
+/// Creates where nothing is, updates where something is, decided under the write lock.
+#[derive(Debug, Clone)]
+pub struct UpsertPlan {
+    pub create: CreatePlan,
+    pub update: UpdatePlan,
+    /// `If-None-Match: *`: refuse with `Stale` when it exists.
+    pub must_create: bool,
+    /// `If-Match`: refuse with `Stale` when it doesn't.
+    pub must_exist: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum Mutation {
+    Create(Box<CreatePlan>),
+    Update(Box<UpdatePlan>),
+    Upsert(Box<UpsertPlan>),
+    Delete(Box<DeletePlan>),
+}
+
+/// What belongs to the transaction besides data. Typed, so that a store knows every one of them.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Sets or replaces an account's password hash (PHC string).
+    SetPassword { user: uuid::Uuid, hash: crate::ports::Secret<String> },
+    /// Signs an account in.
+    StartSession(crate::ports::accounts::NewSession),
+}
+
+/// A write's claim on an idempotency key; checked and kept in the transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdempotencyClaim {
+    /// Hash of principal, route and key.
+    pub scope: [u8; 32],
+    /// Hash of method and body.
+    pub request: [u8; 32],
+    pub expires_at: crate::model::Timestamp,
+}
+
+/// All or none.
+#[derive(Debug)]
+pub struct Transaction {
+    pub mutations: Vec<crate::access::Permit<Mutation>>,
+    pub effects: Vec<Effect>,
+    pub idempotency: Option<IdempotencyClaim>,
+    pub deadline: Instant,
+}
+
+#[derive(Debug)]
+pub enum Committed {
+    /// One outcome per mutation.
+    Done { position: Position, outcomes: Vec<Outcome> },
+    /// The idempotency key was committed before: [`encode`](super::mutation::encode_outcomes)d outcomes of then.
+    Replayed(Vec<u8>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    pub kind: OutcomeKind,
+    pub collection: CollectionId,
+    pub key: Key,
+    /// After the write; `None` where the collection has none, or the record is gone.
+    pub version: Option<i64>,
+    /// `None`: deleted, or the writer may not read the result.
+    pub row: Option<Row>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeKind {
+    Created,
+    Updated,
+    Deleted,
+}
+
+impl UpdatePlan {
+    /// The record as it becomes: assignments made, documents merged and validated, immutables kept, `updated` and
+    /// `version` moved on (also when only links change), local rules and checks judged.
+    ///
+    /// # Errors
+    /// The first refusal, in the order: precondition, validity, rules.
+    pub fn apply(&self, _before: &Image) -> Result<Image, Refusal> {
+        unimplemented!()
+    }
+}
+
+/// What an idempotency key keeps of a committed write.
+pub fn encode_outcomes(_outcomes: &[Outcome]) -> Vec<u8> {
+    unimplemented!()
+}

@@ -1,0 +1,112 @@
+//! Plans that read: get, list.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::predicate::{Param, Pred, Term};
+use crate::model::{CollectionId, FieldId, Key, Row, Timestamp, Value};
+
+/// The values of a plan's parameters.
+#[derive(Debug, Clone)]
+pub struct Bindings {
+    /// `Id` or `Null`.
+    pub auth_id: Value,
+    /// `List` of `Text`.
+    pub auth_roles: Value,
+    pub now: Timestamp,
+}
+
+impl Bindings {
+    /// `None` for what a store itself supplies: the row before the change.
+    pub fn value(&self, param: Param) -> Option<Value> {
+        match param {
+            Param::AuthId => Some(self.auth_id.clone()),
+            Param::AuthRoles => Some(self.auth_roles.clone()),
+            Param::Now => Some(Value::DateTime(self.now)),
+            Param::Before(_) => None,
+        }
+    }
+}
+
+/// What an answer holds, in order. A [`Row`] has one value for each item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Projection {
+    pub collection: CollectionId,
+    pub items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    pub field: FieldId,
+    /// Where it doesn't hold for a record the value is [`Value::Hidden`]. `Const(true)` costs nothing.
+    pub visible: Pred,
+    pub shape: Shape,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// The stored value; of a reference the target's key.
+    Value,
+    /// The target's record in place of the key ([`Value::Record`]); the key itself when `nested.guard` fails for it;
+    /// null when the reference is.
+    One(Box<Nested>),
+    /// `Value::List` of `Value::Record`, or of keys when `nested.projection` is `None`.
+    Many(Box<Nested>),
+}
+
+/// A relation's other end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nested {
+    /// The target collection's read rule for this caller; its row is `Alias::ROOT` here: each level is a statement of its own.
+    pub guard: Pred,
+    /// `None`: keys only.
+    pub projection: Option<Projection>,
+    /// At most so many per record, by key ascending. A store reads `limit + 1`, and fails with
+    /// [`StoreError::TooMany`](crate::ports::store::StoreError::TooMany) when there are more.
+    pub limit: u32,
+}
+
+#[derive(Debug, Clone)]
+pub struct GetPlan {
+    pub collection: CollectionId,
+    pub key: Key,
+    /// The read rule, on `Alias::ROOT`.
+    pub guard: Pred,
+    pub projection: Arc<Projection>,
+    pub bindings: Bindings,
+    pub deadline: Instant,
+}
+
+#[derive(Debug, Clone)]
+pub struct ListPlan {
+    pub collection: CollectionId,
+    /// Read rule and filter, on `Alias::ROOT`.
+    pub guard: Pred,
+    /// Ends with the key, so that the order is total.
+    pub sort: Vec<SortKey>,
+    /// Values of the sort keys of the last record seen: the page starts behind it. Same length as `sort`.
+    pub after: Option<Vec<Value>>,
+    pub limit: u32,
+    /// Count all that match `guard`, whatever the page.
+    pub count: bool,
+    pub projection: Arc<Projection>,
+    pub bindings: Bindings,
+    pub deadline: Instant,
+}
+
+/// Nulls come first ascending and last descending, on every engine. Text sorts by code point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SortKey {
+    pub term: Term,
+    pub descending: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    pub rows: Vec<Row>,
+    /// The sort keys' values of each row, in step with `rows`: what cursors are made of.
+    pub positions: Vec<Vec<Value>>,
+    /// Whether there is at least one more behind the last.
+    pub more: bool,
+    pub total: Option<u64>,
+}
