@@ -1,1 +1,60 @@
-fn main() {}
+//! Developer commands: `cargo xtask help` lists them.
+//!
+//! Each command does its own set-up, so that a fresh clone needs Rust and a C compiler and nothing else by hand. A
+//! command either does all of its work or fails with one sentence that says what is missing: nothing is skipped.
+
+mod arrows;
+mod ci;
+mod process;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::workspace::Workspace;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  ci             all that CI runs: format, arrows, clippy, docs, tests
+  test [FILTER]  every test, or those whose name contains FILTER: Rust, then the browser; sets up what they need
+  arrows         check which crate may depend on which
+  help           this text
+
+Environment:
+  NINEFOLD_CHROMIUM  the Chromium or Chrome that the browser tests drive, when it is not on the PATH
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["ci"] => ci::run(&Workspace::locate()?),
+        ["test"] => test::run(&Workspace::locate()?, None).map(|summary| summary.print()),
+        ["test", filter] => {
+            test::run(&Workspace::locate()?, Some(filter)).map(|summary| summary.print())
+        }
+        ["arrows"] => arrows::run(&Workspace::locate()?),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => bail!(
+            "`{}` is not a command; try `cargo xtask help`",
+            arguments.join(" ")
+        ),
+    }
+}
