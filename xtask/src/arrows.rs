@@ -28,21 +28,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ninefold-identity", &["ninefold-engine"]),
     ("ninefold-store-sql", &["ninefold-engine"]),
     ("ninefold-engine", &[]),
-    (
-        "ninefold-testkit",
-        &["ninefold-engine", "ninefold-identity"],
-    ),
+    ("ninefold-testkit", &["ninefold-engine", "ninefold-identity"]),
     ("xtask", &[]),
 ];
 
 /// Whose tests may use the testkit.
 const TESTKIT: &str = "ninefold-testkit";
-const TESTKIT_USERS: &[&str] = &[
-    "ninefold",
-    "ninefold-api",
-    "ninefold-identity",
-    "ninefold-store-sql",
-];
+const TESTKIT_USERS: &[&str] = &["ninefold", "ninefold-api", "ninefold-identity", "ninefold-store-sql"];
 
 /// Dependencies from outside that belong to some members only, outside of tests.
 const KEPT_APART: &[(&str, &[&str])] = &[
@@ -54,9 +46,7 @@ const KEPT_APART: &[(&str, &[&str])] = &[
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut violations = violations(&members(&workspace.metadata)?);
-    violations.extend(wiring::violations(
-        &workspace.root.join("crates/ninefold/src"),
-    )?);
+    violations.extend(wiring::violations(&workspace.root.join("crates/ninefold/src"))?);
     if violations.is_empty() {
         println!("all arrows point the right way");
         return Ok(());
@@ -126,20 +116,13 @@ fn member_violations(member: &Member, members: &[Member]) -> Vec<String> {
         let name = dependency.name.as_str();
         let permitted = if members.iter().any(|other| other.name == name) {
             allowed.contains(&name)
-                || (name == TESTKIT
-                    && dependency.only_for_tests
-                    && TESTKIT_USERS.contains(&member.name.as_str()))
+                || (name == TESTKIT && dependency.only_for_tests && TESTKIT_USERS.contains(&member.name.as_str()))
         } else {
             dependency.only_for_tests
-                || listed(KEPT_APART, name)
-                    .is_none_or(|users| users.contains(&member.name.as_str()))
+                || listed(KEPT_APART, name).is_none_or(|users| users.contains(&member.name.as_str()))
         };
         if !permitted {
-            let kind = if dependency.only_for_tests {
-                " (for tests)"
-            } else {
-                ""
-            };
+            let kind = if dependency.only_for_tests { " (for tests)" } else { "" };
             violations.push(format!("{} -> {name}{kind}", member.name));
         }
     }

@@ -44,17 +44,12 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["ci"] => ci::run(&Workspace::locate()?),
         ["test"] => test::run(&Workspace::locate()?, None).map(|summary| summary.print()),
-        ["test", filter] => {
-            test::run(&Workspace::locate()?, Some(filter)).map(|summary| summary.print())
-        }
+        ["test", filter] => test::run(&Workspace::locate()?, Some(filter)).map(|summary| summary.print()),
         ["arrows"] => arrows::run(&Workspace::locate()?),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
         }
-        _ => bail!(
-            "`{}` is not a command; try `cargo xtask help`",
-            arguments.join(" ")
-        ),
+        _ => bail!("`{}` is not a command; try `cargo xtask help`", arguments.join(" ")),
     }
 }

@@ -25,8 +25,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     if !output.status.success() {
         bail!("`{}` failed: {}", line(command), output.status);
     }
-    String::from_utf8(output.stdout)
-        .with_context(|| format!("`{}` wrote something that is not UTF-8", line(command)))
+    String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote something that is not UTF-8", line(command)))
 }
 
 /// Whether the command starts and exits with 0; its output is dropped.
@@ -40,10 +39,7 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 }
 
 /// Runs as [`run`] does, and returns those lines of standard output that `keep` picks.
-pub(crate) fn run_keeping(
-    command: &mut Command,
-    keep: impl Fn(&str) -> bool,
-) -> Result<Vec<String>> {
+pub(crate) fn run_keeping(command: &mut Command, keep: impl Fn(&str) -> bool) -> Result<Vec<String>> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
@@ -70,10 +66,6 @@ pub(crate) fn run_keeping(
 
 fn line(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy()];
-    words.extend(
-        command
-            .get_args()
-            .map(|argument| argument.to_string_lossy()),
-    );
+    words.extend(command.get_args().map(|argument| argument.to_string_lossy()));
     words.join(" ")
 }

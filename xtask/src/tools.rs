@@ -30,10 +30,7 @@ pub(crate) const PYTHON: Tool = Tool {
 
 pub(crate) const NODE: Tool = Tool {
     names: &["node", "nodejs"],
-    probe: &[
-        "-e",
-        "process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)",
-    ],
+    probe: &["-e", "process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)"],
     package: "nodejs",
     purpose: "Node.js 18 or later, which runs the browser tests",
 };
@@ -46,12 +43,7 @@ pub(crate) const NPM: Tool = Tool {
 };
 
 pub(crate) const CHROMIUM: Tool = Tool {
-    names: &[
-        "chromium",
-        "chromium-browser",
-        "google-chrome-stable",
-        "google-chrome",
-    ],
+    names: &["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],
     probe: &["--version"],
     package: "chromium",
     purpose: "Chromium, which the browser tests drive (NINEFOLD_CHROMIUM may name one)",
@@ -66,13 +58,7 @@ impl Tool {
         if let Some(mut apt_get) = apt_get() {
             println!("installing {}", self.package);
             process::run(apt_get().arg("update").arg("-qq"))?;
-            process::run(apt_get().args([
-                "install",
-                "-y",
-                "-qq",
-                "--no-install-recommends",
-                self.package,
-            ]))?;
+            process::run(apt_get().args(["install", "-y", "-qq", "--no-install-recommends", self.package]))?;
         }
         match self.find() {
             Some(found) => Ok(found),

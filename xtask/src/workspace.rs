@@ -23,8 +23,7 @@ impl Workspace {
             "--format-version=1",
             "--no-deps",
         ]))?;
-        let metadata: Value =
-            serde_json::from_str(&text).context("cargo metadata did not write JSON")?;
+        let metadata: Value = serde_json::from_str(&text).context("cargo metadata did not write JSON")?;
         let path = |key: &str| -> Result<PathBuf> {
             Ok(metadata[key]
                 .as_str()

@@ -96,18 +96,22 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    pub fn new(
-        field: impl Into<String>,
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self { field: field.into(), code: code.into(), message: message.into() }
+    pub fn new(field: impl Into<String>, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            code: code.into(),
+            message: message.into(),
+        }
     }
 
     /// The same error one level further out: `name` inside `data` becomes `data.name`.
     #[must_use]
     pub fn within(mut self, outer: &str) -> Self {
-        let joint = if self.field.is_empty() || self.field.starts_with('[') { "" } else { "." };
+        let joint = if self.field.is_empty() || self.field.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
         self.field = format!("{outer}{joint}{}", self.field);
         self
     }
@@ -160,8 +164,11 @@ impl Error {
 
     /// A failure of ours; what happened goes to the log, never to the caller.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(ErrorCode::Internal, "something went wrong on our side; the log has it under this request id")
-            .because(source)
+        Self::new(
+            ErrorCode::Internal,
+            "something went wrong on our side; the log has it under this request id",
+        )
+        .because(source)
     }
 
     #[must_use]
@@ -191,6 +198,8 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+        self.source
+            .as_ref()
+            .map(|source| &**source as &(dyn StdError + 'static))
     }
 }

@@ -9,12 +9,7 @@ fn check(graph: Value, expected: &[&str]) {
         .unwrap()
         .iter()
         .map(|(name, dependencies)| {
-            let dependencies: Vec<Value> = dependencies
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(dependency)
-                .collect();
+            let dependencies: Vec<Value> = dependencies.as_array().unwrap().iter().map(dependency).collect();
             json!({ "name": name, "dependencies": dependencies })
         })
         .collect();
@@ -106,15 +101,14 @@ fn heavy_dependencies_stay_where_they_belong() {
 fn a_new_crate_must_be_placed() {
     check(
         json!({ "ninefold-novel": [] }),
-        &[
-            "ninefold-novel is not in the table of xtask/src/arrows.rs: say there what it may depend on",
-        ],
+        &["ninefold-novel is not in the table of xtask/src/arrows.rs: say there what it may depend on"],
     );
 }
 
 #[test]
 fn only_code_names_an_adapter() {
-    let text = "//! wires store_sql\nuse store_sql::Sqlite;\n    // store_sql\nlet a = my_store_sql();\nstore_sql::open()\n";
+    let text =
+        "//! wires store_sql\nuse store_sql::Sqlite;\n    // store_sql\nlet a = my_store_sql();\nstore_sql::open()\n";
     assert_eq!(
         wiring::mentions(text).collect::<Vec<_>>(),
         [(2, "store_sql"), (5, "store_sql")]

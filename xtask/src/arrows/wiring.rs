@@ -18,25 +18,17 @@ pub(super) fn violations(source: &Path) -> Result<Vec<String>> {
 }
 
 fn scan_folder(root: &Path, folder: &Path, violations: &mut Vec<String>) -> Result<()> {
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
-    {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
         if path.is_dir() {
             scan_folder(root, &path, violations)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs")
-            && path != root.join(WIRING)
-        {
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            let shown = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .display()
-                .to_string();
-            violations.extend(mentions(&text).map(|(line, adapter)| {
-                format!("{shown}:{line} names `{adapter}`, which only {WIRING} may")
-            }));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && path != root.join(WIRING) {
+            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            violations.extend(
+                mentions(&text)
+                    .map(|(line, adapter)| format!("{shown}:{line} names `{adapter}`, which only {WIRING} may")),
+            );
         }
     }
     Ok(())
@@ -48,8 +40,7 @@ pub(super) fn mentions(text: &str) -> impl Iterator<Item = (usize, &'static str)
         .enumerate()
         .filter(|(_, line)| !line.trim_start().starts_with("//"))
         .flat_map(|(index, line)| {
-            let words =
-                line.split(|character: char| !(character.is_alphanumeric() || character == '_'));
+            let words = line.split(|character: char| !(character.is_alphanumeric() || character == '_'));
             words.filter_map(move |word| {
                 ADAPTERS
                     .iter()

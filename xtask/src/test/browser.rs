@@ -63,9 +63,7 @@ impl Browser {
 fn test_files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let folder = workspace.root.join("tests/browser");
     let mut files = Vec::new();
-    for entry in
-        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
-    {
+    for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
         if path.to_string_lossy().ends_with(".test.mjs") {
             files.push(path);

@@ -13,8 +13,7 @@ use crate::workspace::Workspace;
 /// The environment's interpreter. It is made anew when the requirements changed or the interpreter stopped working.
 pub(super) fn prepare(workspace: &Workspace) -> Result<PathBuf> {
     let requirements = workspace.root.join("tests/requirements.txt");
-    let wanted = fs::read(&requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    let wanted = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     let environment = workspace.target.join("python");
     let interpreter = environment.join("bin/python");
     // Written last, so an installation that was cut short is not taken for a whole one.
@@ -26,11 +25,7 @@ pub(super) fn prepare(workspace: &Workspace) -> Result<PathBuf> {
     }
     let python = tools::PYTHON.ensure()?;
     println!("setting up {}", environment.display());
-    process::run(
-        Command::new(python)
-            .args(["-m", "venv", "--clear"])
-            .arg(&environment),
-    )?;
+    process::run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&environment))?;
     let mut pip = Command::new(&interpreter);
     pip.args([
         "-m",

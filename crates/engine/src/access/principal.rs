@@ -9,18 +9,32 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Principal {
     Anonymous,
-    User { id: Uuid, roles: Arc<[Box<str>]>, claims: Arc<serde_json::Map<String, serde_json::Value>> },
-    Administrator { id: Uuid },
+    User {
+        id: Uuid,
+        roles: Arc<[Box<str>]>,
+        claims: Arc<serde_json::Map<String, serde_json::Value>>,
+    },
+    Administrator {
+        id: Uuid,
+    },
 }
 
 impl Principal {
     /// `auth.id`; an administrator is no user and has none.
     pub fn user_id(&self) -> Option<Uuid> {
-        if let Self::User { id, .. } = self { Some(*id) } else { None }
+        if let Self::User { id, .. } = self {
+            Some(*id)
+        } else {
+            None
+        }
     }
 
     pub fn roles(&self) -> &[Box<str>] {
-        if let Self::User { roles, .. } = self { roles } else { &[] }
+        if let Self::User { roles, .. } = self {
+            roles
+        } else {
+            &[]
+        }
     }
 
     pub fn is_administrator(&self) -> bool {

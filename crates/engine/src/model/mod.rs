@@ -212,11 +212,22 @@ pub enum FieldRule {
 pub enum FieldKind {
     Value(ValueType),
     /// To-one: a column that holds the target's key.
-    Reference { target: CollectionId, on_delete: OnDelete },
+    Reference {
+        target: CollectionId,
+        on_delete: OnDelete,
+    },
     /// To-many: a set without duplicates, in a join table (`table`, with `source_column` and `target_column`) or link collection.
-    Links { target: CollectionId, table: String, source_column: String, target_column: String },
+    Links {
+        target: CollectionId,
+        table: String,
+        source_column: String,
+        target_column: String,
+    },
     /// The other end of `field` (a `Reference` or `Links`) of `target`; stores nothing.
-    Inverse { target: CollectionId, field: FieldId },
+    Inverse {
+        target: CollectionId,
+        field: FieldId,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,7 +246,10 @@ pub enum ValueType {
     /// An embedded document: JSON with a closed shape.
     Document(DocumentId),
     /// JSON array. `required`: its items are never null.
-    List { item: Box<ValueType>, required: bool },
+    List {
+        item: Box<ValueType>,
+        required: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

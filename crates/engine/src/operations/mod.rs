@@ -97,12 +97,22 @@ pub struct Step {
 
 #[derive(Debug, Clone)]
 pub enum Action {
-    Create { data: Data },
+    Create {
+        data: Data,
+    },
     /// RFC 7396 merge patch.
-    Update { key: String, patch: Data },
+    Update {
+        key: String,
+        patch: Data,
+    },
     /// Creates or replaces.
-    Upsert { key: String, data: Data },
-    Delete { key: String },
+    Upsert {
+        key: String,
+        data: Data,
+    },
+    Delete {
+        key: String,
+    },
 }
 
 /// One record as the caller may see it.

@@ -91,4 +91,3 @@ pub trait Store: Send + Sync {
     /// Finishes what is queued, checkpoints and closes.
     async fn close(&self);
 }
-

@@ -61,7 +61,10 @@ pub struct LinkChange {
 pub enum LinkOperation {
     Replace(Vec<Value>),
     /// Adds first, then removes; both are idempotent.
-    Edit { add: Vec<Value>, remove: Vec<Value> },
+    Edit {
+        add: Vec<Value>,
+        remove: Vec<Value>,
+    },
 }
 
 /// What the writer gets back: the record as it became, if it may read it.
@@ -157,7 +160,10 @@ pub enum Mutation {
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// Sets or replaces an account's password hash (PHC string).
-    SetPassword { user: uuid::Uuid, hash: crate::ports::Secret<String> },
+    SetPassword {
+        user: uuid::Uuid,
+        hash: crate::ports::Secret<String>,
+    },
     /// Signs an account in.
     StartSession(crate::ports::accounts::NewSession),
 }

@@ -62,11 +62,26 @@ pub enum TextTest {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Set {
     /// The targets of a to-many field of the record `of` (its key). Members are rows of the field's target.
-    Links { of: Term, collection: CollectionId, field: FieldId, alias: Alias },
+    Links {
+        of: Term,
+        collection: CollectionId,
+        field: FieldId,
+        alias: Alias,
+    },
     /// The sources whose to-many field `field` of `collection` holds `of`. Members are rows of `collection`.
-    LinkedFrom { of: Term, collection: CollectionId, field: FieldId, alias: Alias },
+    LinkedFrom {
+        of: Term,
+        collection: CollectionId,
+        field: FieldId,
+        alias: Alias,
+    },
     /// The rows of `collection` whose to-one `field` is `of`.
-    Referencing { of: Term, collection: CollectionId, field: FieldId, alias: Alias },
+    Referencing {
+        of: Term,
+        collection: CollectionId,
+        field: FieldId,
+        alias: Alias,
+    },
     /// The items of a list of scalars (a stored JSON array, or a constant list); read with `Term::Item(alias)`.
     Items { of: Term, item: Scalar, alias: Alias },
 }
@@ -92,10 +107,20 @@ pub enum Term {
     /// The item bound by `Set::Items`.
     Item(Alias),
     /// A part of a stored JSON document, converted to `ty`; null where the path leads nowhere or the type differs.
-    Json { of: Box<Term>, path: Vec<Box<str>>, ty: Scalar },
+    Json {
+        of: Box<Term>,
+        path: Vec<Box<str>>,
+        ty: Scalar,
+    },
     /// The value `then` of the record of `collection` whose key is `key`, bound to `alias`, if `guard` holds for it;
     /// null otherwise.
-    Lookup { key: Box<Term>, collection: CollectionId, alias: Alias, guard: Box<Pred>, then: Box<Term> },
+    Lookup {
+        key: Box<Term>,
+        collection: CollectionId,
+        alias: Alias,
+        guard: Box<Pred>,
+        then: Box<Term>,
+    },
     /// Operands are guarded: never null, no overflow, no division by zero.
     Arithmetic(Arithmetic, Scalar, Box<Term>, Box<Term>),
     Negate(Scalar, Box<Term>),
