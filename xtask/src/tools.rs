@@ -50,7 +50,7 @@ pub(crate) const CHROMIUM: Tool = Tool {
 };
 
 impl Tool {
-    /// The program's name or path, after installing Debian's package if it was missing and we may.
+    /// The program's path, after installing Debian's package if it was missing and we may.
     pub(crate) fn ensure(&self) -> Result<PathBuf> {
         if let Some(found) = self.find() {
             return Ok(found);
@@ -71,11 +71,19 @@ impl Tool {
     }
 
     fn find(&self) -> Option<PathBuf> {
+        let good = |path: &PathBuf| process::succeeds(Command::new(path).args(self.probe));
         self.names
             .iter()
-            .find(|name| process::succeeds(Command::new(name).args(self.probe)))
-            .map(PathBuf::from)
+            .filter_map(|name| on_path(name))
+            .find(good)
     }
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// How to call apt-get here, if this machine is one that we may install packages on: we are root, or it is CI's.
