@@ -72,10 +72,7 @@ impl Tool {
 
     fn find(&self) -> Option<PathBuf> {
         let good = |path: &PathBuf| process::succeeds(Command::new(path).args(self.probe));
-        self.names
-            .iter()
-            .filter_map(|name| on_path(name))
-            .find(good)
+        self.names.iter().filter_map(|name| on_path(name)).find(good)
     }
 }
 
