@@ -3,6 +3,17 @@
 //! No HTTP, no SQL, no driver and no clock of its own live here. Surfaces call [`Engine`]; adapters implement
 //! the traits of [`ports`]. Data is reached through a [`access::Permit`] alone, which only this crate can make.
 
+/// Whether a defence is taken out by a test; never, but in the tests' own build.
+macro_rules! mutant {
+    ($name:ident) => {{
+        #[cfg(feature = "mutants")]
+        let active = $crate::access::mutants::is_active($crate::access::mutants::Mutant::$name);
+        #[cfg(not(feature = "mutants"))]
+        let active = false;
+        active
+    }};
+}
+
 pub mod access;
 pub mod error;
 pub mod expr;

@@ -1,13 +1,25 @@
 //! The single path that every operation takes.
+//!
+//! An operation sees one [`Moment`]: a model, a time, and the caller's grants under both. A store that has moved on to
+//! another model refuses the permit, and the operation is planned again under the new one.
 
+use std::future::Future;
 use std::sync::Arc;
 
-use crate::error::Error;
-use crate::live::Watch;
-use crate::model::Model;
-use crate::operations::{Ctx, GetRequest, ListReply, ListRequest, Reply, Step, WriteOptions, WriteReply};
+use tokio::sync::{Semaphore, watch};
+
+use crate::access::Grants;
+use crate::error::{Error, ErrorCode, FieldError};
+use crate::expr::{Facts, RequestFacts};
+use crate::model::{Collection, Key, Model, Timestamp, Value, closest};
+use crate::operations::Ctx;
+use crate::operations::idempotency::InFlight;
 use crate::ports::clock::Clock;
-use crate::ports::store::Store;
+use crate::ports::store::{Store, StoreError};
+use crate::query::{Bindings, OwnedFacts};
+
+/// How often an operation is planned again because the model changed under it.
+const REPLANS_MAX: u32 = 3;
 
 /// Limits of the engine; each is a key of `[limits]` in `ninefold.toml`.
 #[derive(Debug, Clone)]
@@ -19,7 +31,7 @@ pub struct Limits {
     pub filter_bytes_max: usize,
     /// Levels of `expand`.
     pub expand_depth_max: u32,
-    /// Related records of one to-many field in an answer.
+    /// Related records of one to-many field in an answer, and in one change of it.
     pub related_max: u32,
     /// Steps of a batch, and records of an array create.
     pub batch_max: usize,
@@ -53,6 +65,7 @@ impl Default for Limits {
 /// Everything that the engine stands on.
 pub struct Parts {
     pub model: Arc<Model>,
+    /// Has adopted the model.
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub limits: Limits,
@@ -62,42 +75,224 @@ pub struct Parts {
 
 /// An application at work.
 pub struct Engine {
-    parts: Parts,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    cursor_key: [u8; 32],
+    model: watch::Sender<Arc<Model>>,
+    in_flight: Arc<InFlight>,
+    watches: Arc<Semaphore>,
+}
+
+/// One consistent view: everything about a request is decided under the same model and the same time.
+pub(crate) struct Moment {
+    pub(crate) model: Arc<Model>,
+    pub(crate) now: Timestamp,
 }
 
 impl Engine {
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        let Parts {
+            model,
+            store,
+            clock,
+            limits,
+            cursor_key,
+        } = parts;
+        let watches = Arc::new(Semaphore::new(limits.watch_max));
+        let model = watch::Sender::new(model);
+        Self {
+            store,
+            clock,
+            limits,
+            cursor_key,
+            model,
+            in_flight: Arc::default(),
+            watches,
+        }
     }
 
     pub fn model(&self) -> Arc<Model> {
-        self.parts.model.clone()
+        self.model.borrow().clone()
+    }
+
+    /// The current model and every later one.
+    pub fn models(&self) -> watch::Receiver<Arc<Model>> {
+        self.model.subscribe()
     }
 
     /// Goes on with another model, whose structure the database already has.
-    pub fn adopt(&self, _model: Arc<Model>) {
-        unimplemented!()
+    pub fn adopt(&self, model: Arc<Model>) {
+        self.store.adopt(model.clone());
+        self.model.send_replace(model);
     }
 
-    pub async fn get(&self, _ctx: &Ctx, _request: &GetRequest) -> Result<Reply, Error> {
-        unimplemented!()
+    /// Whether it can serve now; a sentence why not.
+    pub async fn ready(&self) -> Result<(), String> {
+        self.store.ready().await
     }
 
-    pub async fn list(&self, _ctx: &Ctx, _request: &ListRequest) -> Result<ListReply, Error> {
-        unimplemented!()
+    /// Finishes what is queued and closes the store.
+    pub async fn close(&self) {
+        self.watches.close();
+        self.store.close().await;
     }
 
-    /// Every write: one step or a batch, all or nothing. Errors of a batch of more than one carry `operation`.
-    pub async fn write(&self, _ctx: &Ctx, _steps: Vec<Step>, _options: &WriteOptions) -> Result<WriteReply, Error> {
-        unimplemented!()
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
-    /// A record or a list, live.
-    pub async fn watch_list(&self, _ctx: &Ctx, _request: &ListRequest) -> Result<Watch, Error> {
-        unimplemented!()
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
     }
 
-    pub async fn watch_record(&self, _ctx: &Ctx, _request: &GetRequest) -> Result<Watch, Error> {
-        unimplemented!()
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub(crate) fn cursor_key(&self) -> &[u8; 32] {
+        &self.cursor_key
+    }
+
+    pub(crate) fn in_flight(&self) -> &Arc<InFlight> {
+        &self.in_flight
+    }
+
+    pub(crate) fn watches(&self) -> &Arc<Semaphore> {
+        &self.watches
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            model: self.model(),
+            now: self.clock.now(),
+        }
+    }
+
+    /// Plans and runs an operation; again, if the model changed in between.
+    pub(crate) async fn retrying<T, F, Fut>(&self, operation: F) -> Result<T, Error>
+    where
+        F: Fn(Moment) -> Fut,
+        Fut: Future<Output = Result<T, Error>>,
+    {
+        let mut replans = 0;
+        loop {
+            match operation(self.moment()).await {
+                Err(error) if is_stale_epoch(&error) && replans < REPLANS_MAX => replans += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// A store's failure in the caller's terms.
+    pub(crate) fn failed(&self, grants: &Grants<'_>, error: StoreError) -> Error {
+        match error {
+            StoreError::At { index, source } => self.failed(grants, *source).in_operation(index),
+            StoreError::Refused(refusal) => grants.refused(refusal),
+            StoreError::UniqueViolation { fields } => unique_violation(fields),
+            StoreError::Referenced { collection, field } => Error::new(
+                ErrorCode::Referenced,
+                format!("still referenced by `{field}` of {collection}; change or delete those records first"),
+            ),
+            StoreError::TooMany { limit } => Error::new(
+                ErrorCode::TooLarge,
+                format!("more than {limit} related records are involved; ask for fewer"),
+            ),
+            StoreError::IdempotencyMismatch => Error::new(
+                ErrorCode::IdempotencyMismatch,
+                "this idempotency key was used for another request; make a new one for each",
+            ),
+            StoreError::Timeout => Error::new(ErrorCode::Timeout, "the request took too long; ask for less or retry"),
+            stale @ StoreError::StaleEpoch => Error::new(ErrorCode::Unavailable, "the schema is changing; retry")
+                .retry_after(1)
+                .because(stale),
+            StoreError::Unavailable { reason, retry_after } => {
+                let seconds = u32::try_from(retry_after.as_secs()).unwrap_or(u32::MAX).max(1);
+                Error::new(ErrorCode::Unavailable, "the database can't take this now; retry")
+                    .retry_after(seconds)
+                    .because(reason)
+            }
+            failed @ StoreError::Failed(_) => Error::internal(failed),
+        }
+    }
+
+    /// The same, for a transaction of so many steps: says in which, where that isn't plain.
+    pub(crate) fn failed_write(&self, grants: &Grants<'_>, error: StoreError, steps: usize) -> Error {
+        let mut failed = self.failed(grants, error);
+        match failed.operation.take() {
+            Some(index) => crate::operations::in_step(failed, index, steps),
+            None => failed,
+        }
+    }
+}
+
+fn unique_violation(fields: Vec<String>) -> Error {
+    let mut error = Error::new(
+        ErrorCode::UniqueViolation,
+        format!("`{}` is taken", fields.join("`, `")),
+    );
+    error.fields = fields
+        .into_iter()
+        .map(|field| FieldError::new(field, "taken", "is taken; choose another"))
+        .collect();
+    error
+}
+
+fn is_stale_epoch(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    matches!(
+        source.and_then(|source| source.downcast_ref()),
+        Some(StoreError::StaleEpoch)
+    )
+}
+
+impl Moment {
+    pub(crate) fn grants<'a>(&'a self, ctx: &'a Ctx, operation: &'static str) -> Grants<'a> {
+        let request = RequestFacts {
+            operation,
+            address: ctx.address,
+        };
+        Grants::new(
+            &self.model,
+            Facts {
+                principal: &ctx.principal,
+                now: self.now,
+                request,
+            },
+        )
+    }
+
+    pub(crate) fn owned_facts(&self, ctx: &Ctx, operation: &'static str) -> OwnedFacts {
+        OwnedFacts {
+            principal: ctx.principal.clone(),
+            now: self.now,
+            operation,
+            address: ctx.address,
+        }
+    }
+
+    pub(crate) fn bindings(&self, ctx: &Ctx) -> Bindings {
+        Bindings {
+            auth_id: ctx.principal.user_id().map_or(Value::Null, Value::Id),
+            auth_roles: Value::List(ctx.principal.roles().iter().cloned().map(Value::Text).collect()),
+            now: self.now,
+        }
+    }
+
+    pub(crate) fn collection(&self, name: &str) -> Result<&Collection, Error> {
+        if let Some(collection) = self.model.by_path(name).or_else(|| self.model.by_name(name)) {
+            return Ok(collection);
+        }
+        let mut message = format!("there is no collection `{name}`");
+        let paths = self.model.collections.iter().map(|collection| collection.path.as_str());
+        if let Some(close) = closest(name, paths) {
+            message.push_str(&format!("; did you mean `{close}`?"));
+        }
+        Err(Error::new(ErrorCode::NotFound, message))
+    }
+
+    /// What can't be a key names no record.
+    pub(crate) fn key(&self, collection: &Collection, text: &str) -> Result<Key, Error> {
+        collection.parse_key(text).ok_or_else(Error::not_found)
     }
 }

@@ -66,6 +66,8 @@ pub struct Reads {
     pub fields: Vec<FieldId>,
     /// Collections reached through relations.
     pub collections: Vec<CollectionId>,
+    /// Every field touched, of any collection.
+    pub paths: Vec<(CollectionId, FieldId)>,
     pub now: bool,
     pub before: bool,
 }
@@ -137,10 +139,18 @@ pub struct Lowering<'a> {
     pub aliases: &'a mut Aliases,
     /// `None` for the schema's rules.
     pub visibility: Option<&'a dyn Visibility>,
-    /// What `before` means. `None`: the stored row is being judged, and `before` is `record`. `Some`: the result is
-    /// being judged; `before`'s fields become `Param::Before`, and truths about its relations are pushed here to be
-    /// taken from the stored row (with `record` as `Alias::ROOT`), and become `Pred::Captured(index)`.
-    pub captures: Option<&'a mut Vec<Pred>>,
+    pub before: Before<'a>,
+}
+
+/// What `before` means where a predicate is used.
+pub enum Before<'a> {
+    /// The stored row is being judged: `before` is `record`.
+    Record,
+    /// A create's result is being judged: `before` is null.
+    Absent,
+    /// An update's result is being judged: `before`'s fields become `Param::Before`, and truths about its relations are
+    /// pushed here, to be taken from the stored row (with `record` as `Alias::ROOT`); they become `Pred::Captured(index)`.
+    Captured(&'a mut Vec<Pred>),
 }
 
 /// A compiled expression.

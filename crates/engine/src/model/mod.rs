@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use crate::expr::Expression;
 
+mod closest;
 pub mod value;
 
+pub use closest::closest;
 pub use value::{Date, Decimal, Key, Row, Timestamp, Value};
 
 /// Tells one model from another; a permit made under one is refused by a store that has adopted the next.
@@ -123,6 +125,12 @@ impl Collection {
         self.by_name.get(name).map(|id| self.field(*id))
     }
 
+    /// A stored field's place in an image.
+    pub fn slot(&self, id: FieldId) -> Option<usize> {
+        let field = self.fields.get(usize::from(id.0)).filter(|field| field.is_stored())?;
+        Some(self.stored().take_while(|stored| stored.id != field.id).count())
+    }
+
     /// Fields with a column of their own, in order; an image of a record holds a value for each.
     pub fn stored(&self) -> impl Iterator<Item = &Field> {
         self.fields.iter().filter(|field| field.is_stored())
@@ -184,6 +192,14 @@ impl Field {
     /// Has a column of its own: everything but to-many and inverse relations.
     pub fn is_stored(&self) -> bool {
         matches!(self.kind, FieldKind::Value(_) | FieldKind::Reference { .. })
+    }
+
+    /// Whether a merge patch goes into the value rather than replacing it.
+    pub fn merges(&self) -> bool {
+        matches!(
+            self.kind,
+            FieldKind::Value(ValueType::Document(_) | ValueType::Scalar(Scalar::Json))
+        )
     }
 
     /// The collection at the other end of a relation.
@@ -349,4 +365,18 @@ pub struct Check {
     pub message: String,
     /// The field it was written on, if it was.
     pub field: Option<FieldId>,
+}
+
+impl Field {
+    /// A caller's JSON as a value of this stored field, validated; never null.
+    pub fn accept(&self, _model: &Model, _json: &serde_json::Value) -> Result<Value, Vec<crate::FieldError>> {
+        unimplemented!()
+    }
+}
+
+impl Collection {
+    /// The key in a path segment.
+    pub fn parse_key(&self, _text: &str) -> Option<Key> {
+        unimplemented!()
+    }
 }

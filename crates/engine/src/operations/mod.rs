@@ -3,6 +3,19 @@
 //! Requests carry what the caller wrote, as text or JSON, so that every surface means the same; names, types and
 //! rights are settled in the pipeline.
 
+pub mod accounts;
+mod create;
+mod cursor;
+mod delete;
+pub(crate) mod etag;
+mod get;
+pub(crate) mod idempotency;
+mod input;
+mod list;
+mod shape;
+mod update;
+mod write;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +25,9 @@ use serde_json::Map;
 use crate::access::Principal;
 use crate::model::{Key, Model, Row};
 use crate::query::{OutcomeKind, Projection};
+
+pub(crate) use create::touch;
+pub(crate) use write::in_step;
 
 /// JSON as a caller sent it.
 pub type Data = Map<String, serde_json::Value>;

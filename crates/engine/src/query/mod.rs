@@ -1,6 +1,8 @@
 //! What is asked, engine-neutral: predicates, projections, and the plans that a permit seals.
 
 pub mod change;
+pub(crate) mod codec;
+pub mod json;
 pub mod mutation;
 pub mod predicate;
 pub mod read;

@@ -4,15 +4,18 @@
 //! writing it (merging documents, defaults of a replacement, checks in memory) is
 //! [`UpdatePlan::apply`]: a pure function that every store calls, so that no store has an opinion of its own.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::change::{Image, Position};
 use super::predicate::Pred;
 use super::read::{Bindings, Projection};
+use crate::access::Principal;
 use crate::error::FieldError;
-use crate::expr::Expression;
-use crate::model::{CollectionId, FieldId, Key, Model, Row, Value};
+use crate::expr::{Expression, Facts, Input, RequestFacts};
+use crate::model::{CollectionId, Field, FieldId, Key, Model, Row, Timestamp, Value};
+use crate::operations::{etag, touch};
 
 /// A condition on the row in the database, and what its failure means.
 #[derive(Debug, Clone)]
@@ -107,6 +110,30 @@ pub struct UpdatePlan {
     pub after: Vec<Judgement>,
     pub answer: Option<Answer>,
     pub bindings: Bindings,
+    pub facts: OwnedFacts,
+}
+
+/// [`Facts`] that a plan takes along.
+#[derive(Debug, Clone)]
+pub struct OwnedFacts {
+    pub principal: Principal,
+    pub now: Timestamp,
+    pub operation: &'static str,
+    pub address: Option<IpAddr>,
+}
+
+impl OwnedFacts {
+    pub fn facts(&self) -> Facts<'_> {
+        let request = RequestFacts {
+            operation: self.operation,
+            address: self.address,
+        };
+        Facts {
+            principal: &self.principal,
+            now: self.now,
+            request,
+        }
+    }
 }
 
 /// `If-Match`.
@@ -140,12 +167,11 @@ pub struct DeletePlan {
 /// Creates where nothing is, updates where something is, decided under the write lock.
 #[derive(Debug, Clone)]
 pub struct UpsertPlan {
-    pub create: CreatePlan,
+    /// `Err`: what to refuse with when nothing is there yet.
+    pub create: Result<CreatePlan, Refusal>,
     pub update: UpdatePlan,
-    /// `If-None-Match: *`: refuse with `Stale` when it exists.
+    /// `If-None-Match: *`: refuse with `Stale` when it exists and is readable.
     pub must_create: bool,
-    /// `If-Match`: refuse with `Stale` when it doesn't.
-    pub must_exist: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -191,7 +217,7 @@ pub struct Transaction {
 pub enum Committed {
     /// One outcome per mutation.
     Done { position: Position, outcomes: Vec<Outcome> },
-    /// The idempotency key was committed before: [`encode`](super::mutation::encode_outcomes)d outcomes of then.
+    /// The idempotency key was committed before: the outcomes of then, as [`encode_outcomes`] wrote them.
     Replayed(Vec<u8>),
 }
 
@@ -219,12 +245,106 @@ impl UpdatePlan {
     ///
     /// # Errors
     /// The first refusal, in the order: precondition, validity, rules.
-    pub fn apply(&self, _before: &Image) -> Result<Image, Refusal> {
-        unimplemented!()
+    pub fn apply(&self, before: &Image) -> Result<Image, Refusal> {
+        let collection = self.model.collection(self.collection);
+        if let Some(expected) = &self.expected {
+            expected.check(collection, before)?;
+        }
+        let mut after = before.clone();
+        let mut errors = Vec::new();
+        for (id, assignment) in &self.assignments {
+            let field = collection.field(*id);
+            let slot = collection.slot(*id).expect("only stored fields are assigned");
+            match assignment.result(&self.model, field, &before.0[slot]) {
+                Ok(value) if field.immutable && value != before.0[slot] => {
+                    errors.push(FieldError::new(
+                        &field.name,
+                        "immutable",
+                        "never changes once it is set; leave it out",
+                    ));
+                }
+                Ok(value) => after.0[slot] = value,
+                Err(invalid) => errors.extend(invalid),
+            }
+        }
+        for change in self
+            .links
+            .iter()
+            .filter(|change| collection.field(change.field).immutable)
+        {
+            let name = &collection.field(change.field).name;
+            errors.push(FieldError::new(
+                name,
+                "immutable",
+                "never changes once it is set; leave it out",
+            ));
+        }
+        if !errors.is_empty() {
+            return Err(Refusal::Invalid(errors));
+        }
+        touch(collection, &mut after, self.bindings.now);
+        let facts = self.facts.facts();
+        let input = Input {
+            model: &self.model,
+            facts,
+            record: Some(&after),
+            before: Some(before),
+            related: None,
+        };
+        match self.local.iter().find(|local| !local.rule.holds(input)) {
+            Some(local) => Err(local.otherwise.clone()),
+            None => Ok(after),
+        }
     }
 }
 
-/// What an idempotency key keeps of a committed write.
-pub fn encode_outcomes(_outcomes: &[Outcome]) -> Vec<u8> {
-    unimplemented!()
+impl Expected {
+    /// # Errors
+    /// [`Refusal::Stale`] when the stored record is another.
+    pub fn check(&self, collection: &crate::model::Collection, stored: &Image) -> Result<(), Refusal> {
+        let met = match self {
+            Self::Versions(versions) => etag::version(collection, stored).is_some_and(|now| versions.contains(&now)),
+            Self::Hashes(hashes) => hashes.contains(&etag::content_hash(collection, stored)),
+        };
+        if met { Ok(()) } else { Err(Refusal::Stale) }
+    }
+}
+
+impl Assignment {
+    fn result(&self, model: &Model, field: &Field, before: &Value) -> Result<Value, Vec<FieldError>> {
+        let patch = match self {
+            Self::Set(value) => return Ok(value.clone()),
+            Self::Merge(patch) => patch,
+        };
+        let mut document = match before {
+            Value::Json(text) => serde_json::from_str(text).unwrap_or(serde_json::Value::Null),
+            _ => serde_json::Value::Null,
+        };
+        merge(&mut document, patch);
+        field.accept(model, &document)
+    }
+}
+
+/// RFC 7396.
+fn merge(target: &mut serde_json::Value, patch: &serde_json::Value) {
+    let serde_json::Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = serde_json::Value::Object(serde_json::Map::new());
+    }
+    let Some(object) = target.as_object_mut() else { return };
+    for (name, change) in patch {
+        if change.is_null() {
+            object.shift_remove(name);
+        } else {
+            merge(object.entry(name.as_str()).or_insert(serde_json::Value::Null), change);
+        }
+    }
+}
+
+/// What an idempotency key keeps of a committed write: for [`crate::operations`] to read back.
+pub fn encode_outcomes(outcomes: &[Outcome]) -> Vec<u8> {
+    crate::operations::idempotency::encode(outcomes)
 }

@@ -1,0 +1,267 @@
+//! A new record: defaults, validity, the create rule on what it becomes.
+
+use crate::access::Operation;
+use crate::error::{Error, FieldError};
+use crate::expr::{Aliases, Before, Decision, Expression, Input};
+use crate::model::{CollectionId, DefaultValue, Field, FieldId, FieldKind, FieldRule, Key, Timestamp, Value};
+use crate::operations::Data;
+use crate::operations::get::SharedShape;
+use crate::operations::input::{Mode, Parsed, Parser, required};
+use crate::operations::write::{Plan, Planner};
+use crate::query::{
+    Alias, Assignment, CreatePlan, Image, Judgement, LinkChange, LinkOperation, Mutation, Pred, Reference, Refusal,
+};
+
+impl Planner<'_> {
+    /// `key`: where an upsert wants it.
+    pub(crate) fn create(&self, data: &Data, key: Option<&Key>) -> Result<Plan, Error> {
+        if self.grants.decide(self.collection, Operation::Create) == Decision::Never && !mutant!(CreateRule) {
+            return Err(self.grants.denied(&format!("create {}", self.collection.path)));
+        }
+        let mut parsed = self.parser().parse(data, Mode::Create);
+        let id = match (key, parsed.id) {
+            (Some(key), id) => {
+                if id.is_some_and(|id| key.single() != Some(&Value::Id(id))) {
+                    parsed.errors.push(FieldError::new(
+                        "id",
+                        "mismatch",
+                        "must be the id in the path, or left out",
+                    ));
+                }
+                key.clone()
+            }
+            (None, Some(id)) => Key::id(id),
+            (None, None) => Key::id(self.engine.clock().new_id()),
+        };
+        let (plan, shape) = self.create_plan(id, parsed, Vec::new())?;
+        Ok((plan.key.clone(), Mutation::Create(Box::new(plan)), shape))
+    }
+
+    pub(crate) fn parser(&self) -> Parser<'_> {
+        Parser {
+            grants: &self.grants,
+            collection: self.collection,
+            named: self.named,
+            links_max: self.engine.limits().related_max as usize,
+        }
+    }
+
+    /// `system`: values of system fields that no caller can give.
+    pub(crate) fn create_plan(
+        &self,
+        key: Key,
+        mut parsed: Parsed,
+        system: Vec<(FieldId, Value)>,
+    ) -> Result<(CreatePlan, Option<SharedShape>), Error> {
+        let rule = if mutant!(CreateRule) {
+            None
+        } else {
+            self.grants.residue(self.collection, Operation::Create)
+        };
+        self.planned(key, &mut parsed, system, rule.map(|rule| &**rule))
+    }
+
+    /// A newcomer's own record: `signUp` stands in the create rule's place.
+    pub(crate) fn sign_up_plan(
+        &self,
+        key: Key,
+        mut parsed: Parsed,
+        system: Vec<(FieldId, Value)>,
+    ) -> Result<(CreatePlan, Option<SharedShape>), Error> {
+        self.planned(key, &mut parsed, system, None)
+    }
+
+    fn planned(
+        &self,
+        key: Key,
+        parsed: &mut Parsed,
+        system: Vec<(FieldId, Value)>,
+        rule: Option<&Expression>,
+    ) -> Result<(CreatePlan, Option<SharedShape>), Error> {
+        let image = self.image(&key, parsed, system);
+        self.accept(parsed)?;
+        let references = self.references(&parsed.assignments, &parsed.links)?;
+        let mut after = Vec::new();
+        if let Some(rule) = rule {
+            self.judge(rule, &image, Refusal::Forbidden, &mut after)?;
+        }
+        for field in &parsed.guarded {
+            if let FieldRule::Rule(rule) = &self.collection.field(*field).write {
+                self.judge(rule, &image, Refusal::Forbidden, &mut after)?;
+            }
+        }
+        for check in &self.collection.checks {
+            let field = check
+                .field
+                .map_or("", |field| self.collection.field(field).name.as_str());
+            let refusal = Refusal::Invalid(vec![FieldError::new(field, "check_failed", check.message.clone())]);
+            self.judge(&check.rule, &image, refusal, &mut after)?;
+        }
+        let (answer, shape) = self.answer()?;
+        let plan = CreatePlan {
+            collection: self.collection.id,
+            key,
+            image,
+            links: std::mem::take(&mut parsed.links),
+            references,
+            after,
+            answer,
+            bindings: self.moment.bindings(self.ctx),
+        };
+        Ok((plan, shape))
+    }
+
+    /// Judges in memory what can be, and leaves the rest to the store.
+    fn judge(
+        &self,
+        rule: &Expression,
+        image: &Image,
+        otherwise: Refusal,
+        after: &mut Vec<Judgement>,
+    ) -> Result<(), Error> {
+        if rule.is_local() {
+            let input = self.input(Some(image));
+            return if rule.holds(input) {
+                Ok(())
+            } else {
+                Err(self.grants.refused(otherwise))
+            };
+        }
+        let holds = self
+            .grants
+            .lower(rule, Alias::ROOT, &mut Aliases::default(), Before::Absent)?;
+        after.push(Judgement { holds, otherwise });
+        Ok(())
+    }
+
+    fn input<'i>(&'i self, record: Option<&'i Image>) -> Input<'i> {
+        Input {
+            model: self.grants.model,
+            facts: self.grants.facts,
+            record,
+            before: None,
+            related: None,
+        }
+    }
+
+    /// The whole record: what was given, else the default, else null.
+    fn image(&self, key: &Key, parsed: &mut Parsed, system: Vec<(FieldId, Value)>) -> Image {
+        let mut values = Vec::with_capacity(self.collection.fields.len());
+        for field in self.collection.stored() {
+            let value = match parsed.assignments.iter().find(|(id, _)| *id == field.id) {
+                Some((_, Assignment::Set(value))) => value.clone(),
+                Some((_, Assignment::Merge(_))) | None => match system.iter().find(|(id, _)| *id == field.id) {
+                    Some((_, value)) => value.clone(),
+                    None => self.unset(field, key),
+                },
+            };
+            if value.is_null() && field.required {
+                parsed.errors.push(required(field));
+            }
+            values.push(value);
+        }
+        Image(values)
+    }
+
+    /// What a stored field holds when nobody says.
+    pub(crate) fn unset(&self, field: &Field, key: &Key) -> Value {
+        let collection = self.collection;
+        if let Some(part) = collection.key.iter().position(|id| *id == field.id) {
+            return key.0.get(part).cloned().unwrap_or(Value::Null);
+        }
+        let now = Value::DateTime(self.moment.now);
+        if collection.created == Some(field.id) || collection.updated == Some(field.id) {
+            return now;
+        }
+        if collection.version == Some(field.id) {
+            return Value::Int(1);
+        }
+        match &field.default {
+            None => Value::Null,
+            Some(DefaultValue::Constant(value)) => value.clone(),
+            // An error means that the caller has no such thing, as nobody has an `auth.id`.
+            Some(DefaultValue::Expression(default)) => default.evaluate(self.input(None)).unwrap_or(Value::Null),
+        }
+    }
+
+    /// What a writer names must be readable by it.
+    pub(crate) fn references(
+        &self,
+        assignments: &[(FieldId, Assignment)],
+        links: &[LinkChange],
+    ) -> Result<Vec<Reference>, Error> {
+        let mut references = Vec::new();
+        for (field, assignment) in assignments {
+            if let (FieldKind::Reference { target, .. }, Assignment::Set(key)) =
+                (&self.collection.field(*field).kind, assignment)
+                && !key.is_null()
+            {
+                references.push(self.reference(*field, *target, key, None)?);
+            }
+        }
+        for change in links {
+            let FieldKind::Links { target, .. } = self.collection.field(change.field).kind else {
+                continue;
+            };
+            let (place, keys) = match &change.operation {
+                LinkOperation::Replace(keys) => ("", keys),
+                LinkOperation::Edit { add, .. } => ("add", add),
+            };
+            for (index, key) in keys.iter().enumerate() {
+                references.push(self.reference(change.field, target, key, Some((place, index)))?);
+            }
+        }
+        Ok(references)
+    }
+
+    fn reference(
+        &self,
+        field: FieldId,
+        target: CollectionId,
+        key: &Value,
+        place: Option<(&str, usize)>,
+    ) -> Result<Reference, Error> {
+        let collection = self.grants.model.collection(target);
+        let guard = if mutant!(ReferenceGuard) {
+            Pred::Const(true)
+        } else {
+            self.grants
+                .predicate(collection, Operation::Read, Alias::ROOT, &mut Aliases::default())?
+        };
+        let mut error = FieldError::new(
+            "",
+            "no_such_record",
+            format!("names no {} that you may read", collection.name),
+        );
+        if let Some((place, index)) = place {
+            error = error.within(&format!("[{index}]"));
+            if !place.is_empty() {
+                error = error.within(place);
+            }
+        }
+        let error = error.within(&self.collection.field(field).name);
+        Ok(Reference {
+            field,
+            target,
+            key: key.clone(),
+            guard,
+            otherwise: Refusal::Invalid(vec![error]),
+        })
+    }
+}
+
+/// Moves on what every write moves on.
+pub(crate) fn touch(collection: &crate::model::Collection, image: &mut Image, now: Timestamp) {
+    let mut set = |field: Option<FieldId>, change: &dyn Fn(&Value) -> Value| {
+        if let Some(value) = field
+            .and_then(|field| collection.slot(field))
+            .and_then(|slot| image.0.get_mut(slot))
+        {
+            *value = change(value);
+        }
+    };
+    set(collection.updated, &|_| Value::DateTime(now));
+    set(collection.version, &|version| {
+        Value::Int(version.as_int().unwrap_or(0) + 1)
+    });
+}

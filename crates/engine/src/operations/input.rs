@@ -1,0 +1,240 @@
+//! What a caller sent for one record, settled field by field: known, writable, valid.
+
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::access::Grants;
+use crate::error::FieldError;
+use crate::expr::Decision;
+use crate::model::{Collection, Field, FieldId, FieldKind, Key, Value, closest};
+use crate::operations::Data;
+use crate::operations::shape::askable;
+use crate::query::{Assignment, LinkChange, LinkOperation};
+
+/// How the record comes to be, which decides what `null` and absence mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Create,
+    /// Absent is unchanged.
+    Patch,
+    /// Absent is the default.
+    Replace,
+}
+
+/// Ids by the names that earlier steps of a batch gave.
+pub(crate) type Named = std::collections::HashMap<String, (crate::model::CollectionId, Value)>;
+
+/// A record's input, typed.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// Client-made id of a create.
+    pub(crate) id: Option<Uuid>,
+    pub(crate) assignments: Vec<(FieldId, Assignment)>,
+    pub(crate) links: Vec<LinkChange>,
+    /// Fields whose own write rule this caller fails whatever the record.
+    pub(crate) forbidden: Vec<FieldError>,
+    /// Fields whose own write rule depends on the record.
+    pub(crate) guarded: Vec<FieldId>,
+    pub(crate) errors: Vec<FieldError>,
+}
+
+pub(crate) struct Parser<'a> {
+    pub(crate) grants: &'a Grants<'a>,
+    pub(crate) collection: &'a Collection,
+    pub(crate) named: &'a Named,
+    pub(crate) links_max: usize,
+}
+
+impl Parser<'_> {
+    pub(crate) fn parse(&self, data: &Data, mode: Mode) -> Parsed {
+        let mut parsed = Parsed::default();
+        for (name, json) in data {
+            match self.collection.field_named(name) {
+                None => parsed.errors.push(self.unknown(name)),
+                Some(field) => self.field(&mut parsed, field, json, mode),
+            }
+        }
+        parsed
+    }
+
+    fn unknown(&self, name: &str) -> FieldError {
+        let names = self
+            .collection
+            .fields
+            .iter()
+            .filter(|field| askable(self.collection, &field.name).is_some());
+        let hint = closest(name, names.map(|field| field.name.as_str()))
+            .map_or(String::new(), |close| format!("; did you mean `{close}`?"));
+        FieldError::new(
+            name,
+            "unknown_field",
+            format!("{} has no such field{hint}", self.collection.name),
+        )
+    }
+
+    fn field(&self, parsed: &mut Parsed, field: &Field, json: &Json, mode: Mode) {
+        if self.collection.key.contains(&field.id) {
+            return self.key_field(parsed, field, json, mode);
+        }
+        if field.system || matches!(field.kind, FieldKind::Inverse { .. }) {
+            let message = if field.system {
+                "set by the server; leave it out".to_owned()
+            } else {
+                "the other end of a relation; write it there".to_owned()
+            };
+            return parsed.errors.push(FieldError::new(&field.name, "read_only", message));
+        }
+        match self.grants.decide_field_write(self.collection, field.id) {
+            Decision::Always => {}
+            Decision::Depends => parsed.guarded.push(field.id),
+            Decision::Never => {
+                let error = FieldError::new(&field.name, "forbidden", "you may not set this field; leave it out");
+                return parsed.forbidden.push(error);
+            }
+        }
+        match &field.kind {
+            FieldKind::Links { .. } => self.links(parsed, field, json, mode),
+            _ => self.value(parsed, field, json, mode),
+        }
+    }
+
+    fn key_field(&self, parsed: &mut Parsed, field: &Field, json: &Json, mode: Mode) {
+        match json.as_str().and_then(|text| Uuid::parse_str(text).ok()) {
+            Some(id) if mode != Mode::Patch => parsed.id = Some(id),
+            Some(_) => parsed
+                .errors
+                .push(FieldError::new(&field.name, "read_only", "never changes; leave it out")),
+            None => parsed
+                .errors
+                .push(FieldError::new(&field.name, "wrong_type", "must be a UUID")),
+        }
+    }
+
+    fn value(&self, parsed: &mut Parsed, field: &Field, json: &Json, mode: Mode) {
+        if json.is_null() {
+            // Absent and null mean the same on create and replace: the default, or nothing.
+            if mode == Mode::Patch {
+                if field.required {
+                    return parsed.errors.push(required(field));
+                }
+                parsed.assignments.push((field.id, Assignment::Set(Value::Null)));
+            }
+            return;
+        }
+        if let FieldKind::Reference { target, .. } = field.kind {
+            return match self.reference(target, json) {
+                Ok(key) => parsed.assignments.push((field.id, Assignment::Set(key))),
+                Err(error) => parsed.errors.push(error.within(&field.name)),
+            };
+        }
+        if mode == Mode::Patch && json.is_object() && field.merges() {
+            return parsed.assignments.push((field.id, Assignment::Merge(json.clone())));
+        }
+        match field.accept(self.grants.model, json) {
+            Ok(value) => parsed.assignments.push((field.id, Assignment::Set(value))),
+            Err(errors) => parsed.errors.extend(errors),
+        }
+    }
+
+    /// An id, or `{"$ref": "name.id"}` of an earlier step.
+    fn reference(&self, target: crate::model::CollectionId, json: &Json) -> Result<Value, FieldError> {
+        let target = self.grants.model.collection(target);
+        match json {
+            Json::String(text) => match target.parse_key(text).as_ref().map(Key::single) {
+                Some(Some(value)) => Ok(value.clone()),
+                _ => Err(FieldError::new(
+                    "",
+                    "wrong_type",
+                    format!("must be the id of a {}", target.name),
+                )),
+            },
+            Json::Object(object) => {
+                let name = object.get("$ref").and_then(Json::as_str).filter(|_| object.len() == 1);
+                let name = name.and_then(|name| name.strip_suffix(".id"));
+                match name.and_then(|name| self.named.get(name)) {
+                    Some((collection, key)) if *collection == target.id => Ok(key.clone()),
+                    Some(_) => Err(FieldError::new(
+                        "",
+                        "wrong_type",
+                        format!("must name a {}", target.name),
+                    )),
+                    None => Err(FieldError::new(
+                        "",
+                        "unknown_ref",
+                        "`$ref` must be `name.id` of an earlier operation",
+                    )),
+                }
+            }
+            _ => Err(FieldError::new(
+                "",
+                "wrong_type",
+                format!("must be the id of a {}", target.name),
+            )),
+        }
+    }
+
+    fn links(&self, parsed: &mut Parsed, field: &Field, json: &Json, mode: Mode) {
+        let change = match json {
+            Json::Array(items) => self.keys(field, items).map(LinkOperation::Replace),
+            Json::Object(object) if mode != Mode::Replace => self.edit(field, object),
+            Json::Null => Ok(LinkOperation::Replace(Vec::new())),
+            _ => Err(vec![FieldError::new(
+                "",
+                "wrong_type",
+                "must be a list of ids, or {\"add\": […], \"remove\": […]}",
+            )]),
+        };
+        match change {
+            Ok(operation) => parsed.links.push(LinkChange {
+                field: field.id,
+                operation,
+            }),
+            Err(errors) => parsed
+                .errors
+                .extend(errors.into_iter().map(|error| error.within(&field.name))),
+        }
+    }
+
+    fn edit(&self, field: &Field, object: &Data) -> Result<LinkOperation, Vec<FieldError>> {
+        let keys = |name: &str| match object.get(name) {
+            None => Ok(Vec::new()),
+            Some(Json::Array(items)) => self
+                .keys(field, items)
+                .map_err(|errors| errors.into_iter().map(|e| e.within(name)).collect()),
+            Some(_) => Err(vec![FieldError::new(name, "wrong_type", "must be a list of ids")]),
+        };
+        if let Some(unknown) = object.keys().find(|name| !matches!(name.as_str(), "add" | "remove")) {
+            return Err(vec![FieldError::new(
+                unknown,
+                "unknown_field",
+                "only `add` and `remove` can be given",
+            )]);
+        }
+        Ok(LinkOperation::Edit {
+            add: keys("add")?,
+            remove: keys("remove")?,
+        })
+    }
+
+    fn keys(&self, field: &Field, items: &[Json]) -> Result<Vec<Value>, Vec<FieldError>> {
+        if items.len() > self.links_max {
+            let message = format!("at most {} at once", self.links_max);
+            return Err(vec![FieldError::new("", "too_long", message)]);
+        }
+        let target = field.target().expect("a to-many field has a target");
+        let mut keys = Vec::with_capacity(items.len());
+        let mut errors = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match self.reference(target, item) {
+                Ok(key) if keys.contains(&key) => {}
+                Ok(key) => keys.push(key),
+                Err(error) => errors.push(error.within(&format!("[{index}]"))),
+            }
+        }
+        if errors.is_empty() { Ok(keys) } else { Err(errors) }
+    }
+}
+
+pub(crate) fn required(field: &Field) -> FieldError {
+    FieldError::new(&field.name, "required", "must be given")
+}

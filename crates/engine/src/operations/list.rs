@@ -1,0 +1,245 @@
+//! A page of a collection: filtered, sorted, keyed by a cursor.
+
+use std::sync::Arc;
+
+use crate::access::{Grants, Operation, Permit};
+use crate::error::Error;
+use crate::expr::{Aliases, Before, Decision, Expects, Expression, Lowering, Scope};
+use crate::model::Collection;
+use crate::operations::cursor::Binding;
+use crate::operations::get::SharedShape;
+use crate::operations::shape::{askable, shape, unknown_field};
+use crate::operations::{Ctx, ListReply, ListRequest};
+use crate::pipeline::{Engine, Moment};
+use crate::query::{Alias, ListPlan, Page, Pred, SortKey, Term};
+
+/// Terms of a sort.
+const SORT_KEYS_MAX: usize = 8;
+
+impl Engine {
+    pub async fn list(&self, ctx: &Ctx, request: &ListRequest) -> Result<ListReply, Error> {
+        self.retrying(|moment| async move { Ok(self.page(ctx, &moment, request).await?.1) })
+            .await
+    }
+
+    /// The page, and what it was asked with.
+    pub(crate) async fn page(
+        &self,
+        ctx: &Ctx,
+        moment: &Moment,
+        request: &ListRequest,
+    ) -> Result<(Question, ListReply), Error> {
+        let collection = moment.collection(&request.collection)?;
+        let grants = moment.grants(ctx, "list");
+        if grants.decide(collection, Operation::Read) == Decision::Never && !mutant!(ReadRule) {
+            return Err(grants.denied(&format!("list {}", collection.path)));
+        }
+        let limit = page_limit(request.limit, self.limits().page_default, self.limits().page_max)?;
+        let question = self.question(&grants, collection, request)?;
+        let binding = Binding {
+            key: self.cursor_key(),
+            epoch: moment.model.epoch,
+            principal: &ctx.principal,
+            request,
+        };
+        let after = request
+            .cursor
+            .as_deref()
+            .map(|cursor| binding.open(cursor, question.sort.len()))
+            .transpose()?;
+        let shaped = SharedShape::from(shape(&grants, self.limits(), collection, &request.shape)?);
+        let plan = ListPlan {
+            collection: collection.id,
+            guard: question.guard.clone(),
+            sort: question.sort.clone(),
+            after,
+            limit,
+            count: request.count,
+            projection: shaped.projection.clone(),
+            bindings: moment.bindings(ctx),
+            deadline: ctx.deadline,
+        };
+        let page = self.store().list(Permit::seal(plan, moment.model.epoch)).await;
+        let Page {
+            rows,
+            positions,
+            more,
+            total,
+        } = page.map_err(|error| self.failed(&grants, error))?;
+        let next = positions.last().filter(|_| more).map(|position| binding.seal(position));
+        let reply = ListReply {
+            model: moment.model.clone(),
+            projection: shaped.projection,
+            rows,
+            next,
+            total,
+        };
+        Ok((question, reply))
+    }
+
+    /// Filter and sort, under the caller's rights.
+    fn question(&self, grants: &Grants<'_>, collection: &Collection, request: &ListRequest) -> Result<Question, Error> {
+        let scope = Scope {
+            record: Some(collection.id),
+            before: false,
+            bare_fields: true,
+        };
+        let filter = match request.filter.as_deref() {
+            None | Some("") => None,
+            Some(source) if source.len() > self.limits().filter_bytes_max => {
+                let limit = self.limits().filter_bytes_max;
+                return Err(Error::parameter("filter", "too_long", format!("at most {limit} bytes")));
+            }
+            Some(source) => Some(compile(grants, "filter", source, scope, Expects::Condition)?),
+        };
+        // Filter, rule and sort end up in one statement: their aliases must not meet.
+        let mut aliases = Aliases::default();
+        let rule = if mutant!(ReadRule) {
+            Pred::Const(true)
+        } else {
+            grants.predicate(collection, Operation::Read, Alias::ROOT, &mut aliases)?
+        };
+        let asked = match &filter {
+            None => Pred::Const(true),
+            Some(filter) => filter
+                .predicate(&mut lowering(grants, &mut aliases))
+                .map_err(|error| unsayable("filter", &error))?,
+        };
+        let sort = sort_keys(grants, collection, request.sort.as_deref(), scope, &mut aliases)?;
+        Ok(Question {
+            guard: Pred::and([rule, asked]),
+            sort,
+            filter,
+        })
+    }
+}
+
+/// A list request, settled.
+pub(crate) struct Question {
+    pub(crate) guard: Pred,
+    pub(crate) sort: Vec<SortKey>,
+    pub(crate) filter: Option<Arc<Expression>>,
+}
+
+fn lowering<'a>(grants: &'a Grants<'a>, aliases: &'a mut Aliases) -> Lowering<'a> {
+    Lowering {
+        model: grants.model,
+        facts: grants.facts,
+        root: Alias::ROOT,
+        aliases,
+        visibility: Some(grants),
+        before: Before::Record,
+    }
+}
+
+/// A caller's expression. What is private can't be asked about.
+fn compile(
+    grants: &Grants<'_>,
+    parameter: &'static str,
+    source: &str,
+    scope: Scope,
+    expects: Expects<'_>,
+) -> Result<Arc<Expression>, Error> {
+    let expression = Expression::compile(source, scope, expects, grants.model).map_err(|errors| {
+        let mut problem = Error::parameter(parameter, "bad_expression", "the expression is not valid; see errors");
+        problem.fields = errors
+            .into_iter()
+            .map(|error| {
+                let help = error.help.map_or(String::new(), |help| format!("; {help}"));
+                let place = source
+                    .get(..error.span.start)
+                    .map_or(0, |before| before.chars().count())
+                    + 1;
+                crate::FieldError::new(
+                    parameter,
+                    "bad_expression",
+                    format!("column {place}: {}{help}", error.message),
+                )
+            })
+            .collect();
+        problem
+    })?;
+    for (collection, field) in &expression.reads().paths {
+        let collection = grants.model.collection(*collection);
+        let field = collection.field(*field);
+        if field.private {
+            return Err(unknown_field(parameter, collection, &field.name));
+        }
+    }
+    Ok(Arc::new(expression))
+}
+
+fn unsayable(parameter: &'static str, error: &crate::expr::ExprError) -> Error {
+    Error::parameter(parameter, "bad_expression", error.message.clone())
+}
+
+fn page_limit(asked: Option<u32>, default: u32, max: u32) -> Result<u32, Error> {
+    match asked {
+        None => Ok(default),
+        Some(limit) if (1..=max).contains(&limit) => Ok(limit),
+        Some(_) => Err(Error::parameter(
+            "limit",
+            "out_of_range",
+            format!("a number from 1 to {max}"),
+        )),
+    }
+}
+
+/// The order that was asked for, made total by the key.
+fn sort_keys(
+    grants: &Grants<'_>,
+    collection: &Collection,
+    sort: Option<&str>,
+    scope: Scope,
+    aliases: &mut Aliases,
+) -> Result<Vec<SortKey>, Error> {
+    let mut keys: Vec<SortKey> = Vec::new();
+    let sort = sort.map(str::trim).filter(|sort| !sort.is_empty());
+    for part in sort.iter().flat_map(|sort| sort.split(',')).map(str::trim) {
+        if keys.len() == SORT_KEYS_MAX {
+            return Err(Error::parameter(
+                "sort",
+                "too_many",
+                format!("at most {SORT_KEYS_MAX} fields"),
+            ));
+        }
+        let (descending, path) = match part.strip_prefix('-') {
+            Some(path) => (true, path),
+            None => (false, part.strip_prefix('+').unwrap_or(part)),
+        };
+        check_sort_path(collection, path)?;
+        let expression = compile(grants, "sort", path, scope, Expects::SortTerm)?;
+        let term = expression
+            .term(&mut lowering(grants, aliases))
+            .map_err(|error| unsayable("sort", &error))?;
+        // What is sorted by twice is decided the first time.
+        if !keys.iter().any(|key| key.term == term) {
+            keys.push(SortKey { term, descending });
+        }
+    }
+    let descending = keys.last().is_some_and(|last| last.descending);
+    for field in &collection.key {
+        let term = Term::Field(Alias::ROOT, *field);
+        if !keys.iter().any(|key| key.term == term) {
+            keys.push(SortKey { term, descending });
+        }
+    }
+    Ok(keys)
+}
+
+/// A sort names fields, not expressions.
+fn check_sort_path(collection: &Collection, path: &str) -> Result<(), Error> {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !path.split('.').all(is_name) {
+        return Err(Error::parameter(
+            "sort",
+            "malformed",
+            "field names separated by commas, `-` for descending",
+        ));
+    }
+    let first = path.split('.').next().unwrap_or_default();
+    if first != "record" && askable(collection, first).is_none() {
+        return Err(unknown_field("sort", collection, first));
+    }
+    Ok(())
+}
