@@ -1,21 +1,38 @@
 //! Defences that tests can take out, one at a time, to show that the access matrix notices.
 //!
-//! Compiled in only with the feature `mutants`, which nothing but the integration tests turns on.
+//! Compiled in only with the feature `mutants`, which nothing but the integration tests turns on. The environment
+//! variable `NINEFOLD_MUTANT` names the one that is out, for the whole process.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::LazyLock;
 
-/// One predicate of the pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mutant {
-    None = 0,
+macro_rules! mutants {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One predicate of the pipeline.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Mutant {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Mutant {
+            pub const ALL: &[Mutant] = &[$(Mutant::$name,)*];
+
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Mutant::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+mutants! {
     /// The read rule of a get or list.
     ReadRule,
+    CreateRule,
     /// The update rule on the stored row.
     UpdateBefore,
     /// The update rule on the result.
     UpdateAfter,
-    CreateRule,
     DeleteRule,
     /// The read rule of an expanded record.
     ExpansionGuard,
@@ -33,13 +50,11 @@ pub enum Mutant {
     CursorBinding,
 }
 
-static ACTIVE: AtomicU8 = AtomicU8::new(0);
-
-/// Takes one defence out of the whole process until the next call.
-pub fn activate(mutant: Mutant) {
-    ACTIVE.store(mutant as u8, Ordering::SeqCst);
-}
+static ACTIVE: LazyLock<Option<Mutant>> = LazyLock::new(|| {
+    let name = std::env::var("NINEFOLD_MUTANT").ok()?;
+    Mutant::ALL.iter().copied().find(|mutant| mutant.name() == name)
+});
 
 pub(crate) fn is_active(mutant: Mutant) -> bool {
-    ACTIVE.load(Ordering::Relaxed) == mutant as u8
+    *ACTIVE == Some(mutant)
 }

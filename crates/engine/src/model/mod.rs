@@ -16,7 +16,7 @@ pub use closest::closest;
 pub use value::{Date, Decimal, Key, Row, Timestamp, Value};
 
 /// Tells one model from another; a permit made under one is refused by a store that has adopted the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Epoch(pub u64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,12 +45,6 @@ pub struct Model {
     pub referrers: Vec<Vec<Referrer>>,
     pub by_name: HashMap<String, CollectionId>,
     pub by_path: HashMap<String, CollectionId>,
-}
-
-impl Default for Epoch {
-    fn default() -> Self {
-        Self(0)
-    }
 }
 
 /// A field somewhere that refers to a collection's records.

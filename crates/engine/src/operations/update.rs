@@ -63,13 +63,14 @@ impl Planner<'_> {
         Ok((key, Mutation::Upsert(Box::new(upsert)), shape))
     }
 
-    /// A replacement sets every field that the caller may write: what isn't given, to its default.
+    /// A replacement sets every field that the caller sees and may surely write: what isn't given, to its default. The
+    /// others stay as they are.
     fn complete(&self, key: &Key, parsed: &mut Parsed) {
         for field in &self.collection.fields {
             let given = parsed.assignments.iter().any(|(id, _)| *id == field.id)
                 || parsed.links.iter().any(|change| change.field == field.id);
-            let ours = field.system || self.collection.key.contains(&field.id) || field.immutable;
-            if given || ours || self.grants.decide_field_write(self.collection, field.id) == Decision::Never {
+            let ours = field.system || field.private || field.immutable || self.collection.key.contains(&field.id);
+            if given || ours || self.grants.decide_field_write(self.collection, field.id) != Decision::Always {
                 continue;
             }
             match field.kind {
