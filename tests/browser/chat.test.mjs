@@ -103,9 +103,53 @@ test("chat: what goes wrong is told beside what it is about", () =>
     ada.isContent();
   }));
 
+test("chat: a session renews itself, and says so when it has ended", () =>
+  serving({}, async (server) => {
+    const ada = await Person.arrive(browser, server.url);
+    await ada.signUp("Ada Okafor");
+    await ada.makeRoom("Notes");
+    const before = await ada.changeSession({ expiresAt: 0 });
+    await ada.page.reload();
+    await ada.inRoom("Notes");
+    await ada.say("Still here.");
+    const renewed = await ada.changeSession({ expiresAt: 0, refreshToken: "not a token" });
+    assert.notEqual(renewed.refreshToken, before.refreshToken, "a refresh token is used once");
+
+    await ada.page.reload();
+    await ada.page.getByRole("alert").getByText("Your session has ended").waitFor();
+    assert.equal(await ada.message("Still here.").count(), 0, "what was open is gone");
+    ada.isContent();
+  }));
+
+test("chat: earlier messages are a click away, and reading them is not disturbed", () =>
+  serving({}, async (server) => {
+    const ada = await Person.arrive(browser, server.url);
+    const jun = await Person.arrive(browser, server.url);
+    await jun.signUp("Jun Tanaka");
+    await ada.signUp("Ada Okafor");
+    await ada.makeRoom("Archive", "Jun Tanaka");
+    await ada.saysWithoutThePage(Array.from({ length: 60 }, (_, index) => `Entry ${index + 1}`));
+    await jun.page.reload();
+    await jun.openRoom("Archive");
+    await jun.sees("Entry 60");
+    assert.equal(await jun.message("Entry 10").count(), 0, "a page is fifty messages");
+
+    await jun.page.getByRole("button", { name: "Earlier messages" }).click();
+    await jun.sees("Entry 1");
+    assert.equal(await jun.page.getByRole("log").locator(".message").count(), 60);
+    assert.ok(await jun.page.getByRole("button", { name: "Earlier messages" }).isHidden(), "there is nothing before the first");
+
+    await jun.message("Entry 1").scrollIntoViewIfNeeded();
+    await ada.say("Entry 61");
+    await jun.page.getByRole("button", { name: "New messages" }).click();
+    await jun.sees("Entry 61");
+    await jun.page.getByRole("button", { name: "New messages" }).waitFor({ state: "hidden" });
+    [ada, jun].forEach((person) => person.isContent());
+  }));
+
 test("chat: the seed data, a moderator, and a phone", () =>
   serving({ seed: true }, async (server) => {
-    const ada = await Person.arrive(browser, server.url);
+    const ada = await Person.arrive(browser, server.url, { deviceScaleFactor: 2 });
     await ada.signIn("ada@example.com", "ninefold-example");
     await ada.openRoom("Harbour café");
     await ada.sees("Then we open on the 20th. I can hardly believe it.");

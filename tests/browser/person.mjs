@@ -107,6 +107,27 @@ export class Person {
     await this.sees(text);
   }
 
+  /** Alters what the page remembers of the session, for when it is loaded again; returns what it was. */
+  async changeSession(changes) {
+    return this.page.evaluate((changes) => {
+      const [key, text] = Object.entries(localStorage)[0];
+      const session = JSON.parse(text);
+      localStorage.setItem(key, JSON.stringify({ ...session, ...changes }));
+      return session;
+    }, changes);
+  }
+
+  /** Many messages to the open room, as a program in this person's name would send them. */
+  async saysWithoutThePage(texts) {
+    await this.page.evaluate(async (bodies) => {
+      const { request } = await import("/session.js");
+      const room = location.hash.replace("#room/", "");
+      for (const body of bodies) {
+        await request("POST", "/api/messages", { room, body });
+      }
+    }, texts);
+  }
+
   message(text) {
     return this.page.getByRole("log").locator(".message").filter({ has: this.page.getByText(text, { exact: true }) });
   }
