@@ -47,17 +47,27 @@ fn chromium() -> Result<PathBuf> {
 
 impl Browser {
     pub(super) fn run(&self, workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+        let output = fresh_folder(workspace.target.join("browser"))?;
         let mut node = Command::new(&self.node);
         node.current_dir(&workspace.root)
             .env("NINEFOLD_BINARY", workspace.target.join("debug/ninefold"))
             .env("NINEFOLD_CHROMIUM", &self.chromium)
-            .env("NINEFOLD_BROWSER_OUTPUT", workspace.target.join("browser"))
+            .env("NINEFOLD_BROWSER_OUTPUT", output)
             .args(["--test", "--test-reporter=spec"]);
         if let Some(filter) = filter {
             node.arg(format!("--test-name-pattern={filter}"));
         }
         process::run(node.args(test_files(workspace)?))
     }
+}
+
+/// An empty folder, so that the screenshots and logs in it are all of this run.
+fn fresh_folder(path: PathBuf) -> Result<PathBuf> {
+    if path.exists() {
+        fs::remove_dir_all(&path).with_context(|| format!("cannot empty {}", path.display()))?;
+    }
+    fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    Ok(path)
 }
 
 fn test_files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
