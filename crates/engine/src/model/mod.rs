@@ -10,9 +10,11 @@ use std::sync::Arc;
 use crate::expr::Expression;
 
 mod closest;
+pub mod structure;
 pub mod value;
 
 pub use closest::closest;
+pub use structure::{StoredCollection, StoredField, StoredIndex, StoredLinks, StoredType, Structure};
 pub use value::{Date, Decimal, Key, Row, Timestamp, Value};
 
 /// Tells one model from another; a permit made under one is refused by a store that has adopted the next.
