@@ -1,0 +1,130 @@
+//! Keeps the write-ahead log short without holding anybody up for long.
+//!
+//! A thread of its own copies the log into the database (`PASSIVE`, which waits for nobody) after some thousand
+//! writes. Under a steady load that never empties the log, so beyond a bound the writer starts it over between two
+//! batches (`RESTART`): little is left to copy by then, and it waits for readers only briefly. A read that outlasts
+//! the wait postpones it to the next round; reads have a time limit, so the log stays bounded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::connection::Timed;
+use super::options::SqliteOptions;
+
+/// The writer's half.
+pub(super) struct Checkpoints {
+    ask: SyncSender<()>,
+    shared: Arc<Shared>,
+    writes: usize,
+    /// Pages in the log when the side thread was last asked.
+    pages_asked: u32,
+    checkpoint_writes: usize,
+    wal_pages_max: u32,
+    restart_timeout: Duration,
+    busy_timeout: Duration,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Pages in the log, as the last commit left it.
+    pages: AtomicU32,
+    /// The side thread has copied what it could since the last restart.
+    copied: AtomicBool,
+}
+
+impl Checkpoints {
+    /// `writer` is the connection that commits; `side` becomes the side thread's.
+    pub(super) fn start(
+        writer: &mut Timed,
+        side: Timed,
+        options: &SqliteOptions,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let shared = Arc::new(Shared::default());
+        let counted = Arc::clone(&shared);
+        writer
+            .on_commit(move |pages| counted.pages.store(pages, Ordering::Relaxed))
+            .map_err(std::io::Error::other)?;
+        let (ask, asked) = sync_channel(1);
+        let told = Arc::clone(&shared);
+        let handle = thread::Builder::new()
+            .name("sqlite-checkpoint".to_owned())
+            .spawn(move || copy_when_asked(&side, &asked, &told))?;
+        let checkpoints = Self {
+            ask,
+            shared,
+            writes: 0,
+            pages_asked: 0,
+            checkpoint_writes: options.checkpoint_writes,
+            wal_pages_max: options.wal_pages_max,
+            restart_timeout: options.restart_timeout,
+            busy_timeout: options.busy_timeout,
+        };
+        Ok((checkpoints, handle))
+    }
+
+    /// Between two batches, on the writing thread.
+    pub(super) fn after_batch(&mut self, connection: &Connection, writes: usize) {
+        self.writes += writes;
+        let pages = self.shared.pages.load(Ordering::Relaxed);
+        if pages < self.pages_asked {
+            self.pages_asked = 0;
+        }
+        if self.writes >= self.checkpoint_writes || pages - self.pages_asked >= self.wal_pages_max {
+            self.writes = 0;
+            self.pages_asked = pages;
+            // Full means that it is asked already; gone, that the store is closing.
+            let _ = self.ask.try_send(());
+        }
+        if pages > self.wal_pages_max && self.shared.copied.swap(false, Ordering::Relaxed) {
+            self.restart(connection);
+        }
+    }
+
+    fn restart(&mut self, connection: &Connection) {
+        let result = connection
+            .busy_timeout(self.restart_timeout)
+            .and_then(|()| checkpoint(connection, "RESTART"));
+        if let Err(error) = connection.busy_timeout(self.busy_timeout) {
+            tracing::warn!(%error, "the busy time-out could not be set back");
+        }
+        match result {
+            Ok(true) => {
+                self.shared.pages.store(0, Ordering::Relaxed);
+                self.pages_asked = 0;
+            }
+            Ok(false) => {
+                tracing::debug!("a reader holds up the restart of the log; trying again after the next checkpoint")
+            }
+            Err(error) => tracing::warn!(%error, "the log could not be started over"),
+        }
+    }
+
+    /// The last checkpoint, when everybody else has gone.
+    pub(super) fn finish(self, connection: &Connection) {
+        drop(self.ask);
+        if let Err(error) = checkpoint(connection, "TRUNCATE") {
+            tracing::warn!(%error, "the log could not be emptied; it is read again at the next start");
+        }
+    }
+}
+
+fn copy_when_asked(side: &Timed, asked: &Receiver<()>, shared: &Shared) {
+    while asked.recv().is_ok() {
+        match checkpoint(side.connection(), "PASSIVE") {
+            Ok(_) => shared.copied.store(true, Ordering::Relaxed),
+            Err(error) => tracing::warn!(%error, "a checkpoint failed"),
+        }
+    }
+}
+
+/// Whether it was complete.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        Ok(row.get::<_, i64>(0)? == 0)
+    })
+}

@@ -1,0 +1,169 @@
+//! Taking possession of a database file, and naming what is wrong with one that can't be had.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+use rusqlite::ffi::ErrorCode;
+use rusqlite::{Connection, OptionalExtension};
+use tempfile::TempDir;
+
+use super::checkpoint::Checkpoints;
+use super::connection;
+use super::options::{Location, OpenError, SqliteOptions};
+use super::readers::Readers;
+use super::writer::Writer;
+use super::{SqliteStore, Synchronous};
+
+/// The format of Ninefold's own tables; `_ninefold_meta` holds it under `format`.
+pub(crate) const FORMAT: i64 = 1;
+
+/// What lives as long as the store is open, in the order in which it ends.
+pub(super) struct Threads {
+    readers: Vec<JoinHandle<()>>,
+    writer: JoinHandle<()>,
+    checkpoints: JoinHandle<()>,
+    /// Advisory, on a file beside the database: opening the database's own file only to close it again would take
+    /// away SQLite's locks.
+    lock: File,
+    folder: Option<TempDir>,
+}
+
+impl Threads {
+    /// Waits until all is written and every connection is closed. The writer's last checkpoint wants no reader beside it.
+    pub(super) fn join(self) {
+        for thread in self.readers.into_iter().chain([self.writer, self.checkpoints]) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store panicked");
+            }
+        }
+        drop(self.lock);
+        if let Some(folder) = self.folder
+            && let Err(error) = folder.close()
+        {
+            tracing::warn!(%error, "the temporary database could not be deleted");
+        }
+    }
+}
+
+pub(super) fn open(location: &Location, options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
+    match location {
+        Location::File(path) => open_file(path, options, None),
+        Location::Memory => {
+            let folder = TempDir::with_prefix("ninefold-").map_err(|error| OpenError::Other {
+                path: std::env::temp_dir(),
+                reason: error.to_string(),
+            })?;
+            // Nothing is left after a loss of power anyway.
+            let options = SqliteOptions {
+                synchronous: Synchronous::Normal,
+                ..options.clone()
+            };
+            open_file(&folder.path().join("memory.db"), &options, Some(folder))
+        }
+    }
+}
+
+fn open_file(path: &Path, options: &SqliteOptions, folder: Option<TempDir>) -> Result<SqliteStore, OpenError> {
+    let lock = lock(path)?;
+    let failed = |error| refusal(path, &error);
+    let mut writing = connection::writing(path, options).map_err(failed)?;
+    if let Some(found) = stored_format(writing.connection()).map_err(failed)?
+        && found > FORMAT
+    {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known: FORMAT,
+        });
+    }
+    let side = connection::writing(path, options).map_err(failed)?;
+    let no_thread = |error: std::io::Error| OpenError::Other {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let (checkpoints, checkpoint_thread) = Checkpoints::start(&mut writing, side, options).map_err(no_thread)?;
+    let (writer, writer_thread) =
+        Writer::start(writing, checkpoints, options.write_queue_max, options.batch_max).map_err(no_thread)?;
+    let (readers, reader_threads) = Readers::start(path.to_owned(), options).map_err(failed)?;
+    Ok(SqliteStore {
+        writer,
+        readers,
+        threads: Mutex::new(Some(Threads {
+            readers: reader_threads,
+            writer: writer_thread,
+            checkpoints: checkpoint_thread,
+            lock,
+            folder,
+        })),
+    })
+}
+
+/// Holds off every other Ninefold as long as the file lives. Other programs may still read and, briefly, write.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(OpenError::NoFolder(folder.to_owned()));
+    }
+    let beside = beside(path, "-lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&beside)
+        .map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => OpenError::ReadOnly(folder.to_owned()),
+            _ => OpenError::Other {
+                path: beside,
+                reason: error.to_string(),
+            },
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(OpenError::Other {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// `None` while the database has no tables of Ninefold's own.
+fn stored_format(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let known: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_ninefold_meta')",
+        [],
+        |row| row.get(0),
+    )?;
+    if !known {
+        return Ok(None);
+    }
+    connection
+        .query_row("SELECT value FROM _ninefold_meta WHERE key = 'format'", [], |row| {
+            row.get(0)
+        })
+        .optional()
+}
+
+fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::NotADatabase(path.to_owned()),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => OpenError::ReadOnly(path.to_owned()),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked(path.to_owned()),
+        _ => OpenError::Other {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        },
+    }
+}

@@ -1,0 +1,145 @@
+//! Reading: short things at once on the caller's thread, everything else on threads of its own.
+//!
+//! A point read takes some microseconds, less than handing it to another thread would; it may use a connection of
+//! [`Readers::try_inline`] for a slice of time. Whatever may take long goes to [`Readers::run`]: a bounded queue, a
+//! few threads, and a deadline that interrupts the statement.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use engine::ports::store::StoreError;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::connection::{self, Timed};
+use super::error::{store_error, unavailable};
+use super::options::SqliteOptions;
+use super::queue::{Queue, Refused};
+
+/// The most that a read may take of a thread that serves others too.
+const INLINE_SLICE: Duration = Duration::from_millis(2);
+
+pub(crate) struct Readers {
+    queue: Arc<Queue<Job>>,
+    inline: Vec<Mutex<Option<Timed>>>,
+    closed: AtomicBool,
+    path: PathBuf,
+    options: SqliteOptions,
+}
+
+type Job = Box<dyn FnOnce(&Timed) + Send>;
+
+impl Readers {
+    pub(super) fn start(path: PathBuf, options: &SqliteOptions) -> rusqlite::Result<(Self, Vec<JoinHandle<()>>)> {
+        let queue = Arc::new(Queue::new(options.read_queue_max));
+        let mut threads = Vec::with_capacity(options.readers);
+        for number in 0..options.readers.max(1) {
+            let connection = connection::reading(&path, options)?;
+            let served = Arc::clone(&queue);
+            let thread = thread::Builder::new()
+                .name(format!("sqlite-reader-{number}"))
+                .spawn(move || serve(&connection, &served))
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+            threads.push(thread);
+        }
+        let readers = Self {
+            queue,
+            inline: (0..options.inline_readers_max).map(|_| Mutex::new(None)).collect(),
+            closed: AtomicBool::new(false),
+            path,
+            options: options.clone(),
+        };
+        Ok((readers, threads))
+    }
+
+    /// Runs `job` on a reader thread; its statements are interrupted at `deadline`.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let deadline = deadline.min(Instant::now() + self.options.query_timeout);
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |timed| {
+            if reply.is_closed() {
+                return;
+            }
+            let result = if deadline <= Instant::now() {
+                Err(StoreError::Timeout)
+            } else {
+                timed.within(deadline, job)
+            };
+            // A caller that has gone needs no answer.
+            let _ = reply.send(result);
+        });
+        self.queue.push(job).map_err(|refused| match refused {
+            Refused::Full => unavailable("too many reads are waiting"),
+            Refused::Closed => unavailable("the database is being closed"),
+        })?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Failed("a read panicked; see the log".to_owned())))
+    }
+
+    /// Runs `job` here and now, on a connection that is free, for [`INLINE_SLICE`] at most. `None`: there is none
+    /// free, or it took too long; then it belongs on a reader thread.
+    pub(super) fn try_inline<T>(
+        &self,
+        deadline: Instant,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
+        let now = Instant::now();
+        if deadline <= now {
+            return Some(Err(StoreError::Timeout));
+        }
+        let first = thread_number();
+        let count = self.inline.len();
+        let mut slot = (0..count).find_map(|offset| self.inline[(first + offset) % count].try_lock().ok())?;
+        if self.closed.load(Ordering::Acquire) {
+            return Some(Err(unavailable("the database is being closed")));
+        }
+        let timed = match slot.take() {
+            Some(timed) => timed,
+            None => match connection::reading(&self.path, &self.options) {
+                Ok(timed) => timed,
+                Err(error) => return Some(Err(store_error(&error))),
+            },
+        };
+        let result = timed.within(deadline.min(now + INLINE_SLICE), job);
+        *slot = Some(timed);
+        match result {
+            Err(StoreError::Timeout) if Instant::now() < deadline => None,
+            other => Some(other),
+        }
+    }
+
+    /// Takes nothing more, finishes what is queued, and lets go of the callers' connections.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.queue.close();
+        for slot in &self.inline {
+            slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
+}
+
+fn serve(connection: &Timed, queue: &Queue<Job>) {
+    while let Some(jobs) = queue.take(1) {
+        for job in jobs {
+            // The panic hook tells the log, the dropped reply tells the caller.
+            let _ = catch_unwind(AssertUnwindSafe(|| job(connection)));
+        }
+    }
+}
+
+/// A small number for each thread, so that each tends to the same connection.
+fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static NUMBER: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed)));
+    NUMBER.with(Cell::get)
+}
