@@ -1,1 +1,4 @@
+//! Ninefold: the whole backend in one binary, and the library that the binary is made of.
 
+pub mod config;
+mod suggest;
