@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::setting::Raw;
-use super::{Config, Entry, Origin, Problem};
+use super::{Config, Entry, Origin, Problem, path};
 use crate::suggest::did_you_mean;
 
 /// The file's values. What can't be one is reported: a broken file, an unknown section, a section that is no table.
@@ -22,41 +22,58 @@ pub(super) fn entries(text: &str, config: &Config, problems: &mut Vec<Problem>) 
             return Vec::new();
         }
     };
-    let mut entries = Vec::new();
-    for (name, place) in places {
-        let (span, name) = (name.span(), name.into_inner());
-        let problem = |message, help| Problem {
-            origin: origin(text, span.clone()),
-            message,
-            help,
-        };
-        let is_section = config.sections().iter().any(|section| section.name() == name);
-        match (place.into_inner(), &values[name.as_ref()]) {
-            (DeValue::Table(keys), toml::Value::Table(values)) if is_section => {
-                entries.extend(keys.iter().map(|(key, _)| Entry {
-                    path: format!("{name}.{}", key.as_ref()),
-                    raw: Raw::Toml(values[key.as_ref().as_ref()].clone()),
-                    origin: origin(text, key.span()),
-                }));
+    let mut reader = Reader {
+        text,
+        config,
+        problems,
+        entries: Vec::new(),
+    };
+    reader.table("", places, &values);
+    reader.entries
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    config: &'a Config,
+    problems: &'a mut Vec<Problem>,
+    entries: Vec<Entry>,
+}
+
+impl Reader<'_> {
+    /// The keys of the section `outer`, and the sections in it.
+    fn table(&mut self, outer: &str, places: DeTable<'_>, values: &toml::Table) {
+        for (name, place) in places {
+            let span = name.span();
+            let path = path(outer, name.as_ref());
+            let value = &values[name.as_ref().as_ref()];
+            let is_section = self.config.sections().iter().any(|section| section.name() == path);
+            match (place.into_inner(), value) {
+                (DeValue::Table(inner), toml::Value::Table(values)) if is_section => self.table(&path, inner, values),
+                (DeValue::Table(_), _) => {
+                    let known = self.config.sections().map(|section| section.name());
+                    let help = did_you_mean(&path, known);
+                    self.problem(span, format!("unknown section `{path}`"), help);
+                }
+                _ if is_section => {
+                    let help = format!("write its keys under [{path}]");
+                    self.problem(span, format!("`{path}` is a section"), Some(help));
+                }
+                _ => self.entries.push(Entry {
+                    path,
+                    raw: Raw::Toml(value.clone()),
+                    origin: origin(self.text, span),
+                }),
             }
-            (DeValue::Table(_), _) => {
-                let known = config.sections().map(|section| section.name());
-                problems.push(problem(format!("unknown section `{name}`"), did_you_mean(&name, known)));
-            }
-            _ if is_section => {
-                problems.push(problem(
-                    format!("`{name}` is a section"),
-                    Some(format!("write its keys under [{name}]")),
-                ));
-            }
-            (_, value) => entries.push(Entry {
-                path: name.into_owned(),
-                raw: Raw::Toml(value.clone()),
-                origin: origin(text, span),
-            }),
         }
     }
-    entries
+
+    fn problem(&mut self, span: Range<usize>, message: String, help: Option<String>) {
+        self.problems.push(Problem {
+            origin: origin(self.text, span),
+            message,
+            help,
+        });
+    }
 }
 
 fn origin(text: &str, span: Range<usize>) -> Origin {

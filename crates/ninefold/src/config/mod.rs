@@ -18,7 +18,9 @@ use std::io;
 use std::path::Path;
 
 pub use reference::reference;
-pub use sections::{Auth, Cors, Database, General, Limits, Log, LogFormat, Synchronous};
+pub use sections::{
+    Auth, AuthLimits, AuthLinks, AuthPassword, Cors, Database, General, Limits, Live, Log, LogFormat, Synchronous,
+};
 
 use crate::suggest::did_you_mean;
 use sections::Section;
@@ -35,7 +37,11 @@ pub struct Config {
     pub general: General,
     pub database: Database,
     pub limits: Limits,
+    pub live: Live,
     pub auth: Auth,
+    pub auth_password: AuthPassword,
+    pub auth_links: AuthLinks,
+    pub auth_limits: AuthLimits,
     pub cors: Cors,
     pub log: Log,
 }
@@ -158,23 +164,31 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 
-    fn sections(&self) -> [&dyn Section; 6] {
+    fn sections(&self) -> [&dyn Section; 10] {
         [
             &self.general,
             &self.database,
             &self.limits,
+            &self.live,
             &self.auth,
+            &self.auth_password,
+            &self.auth_links,
+            &self.auth_limits,
             &self.cors,
             &self.log,
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 6] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 10] {
         [
             &mut self.general,
             &mut self.database,
             &mut self.limits,
+            &mut self.live,
             &mut self.auth,
+            &mut self.auth_password,
+            &mut self.auth_links,
+            &mut self.auth_limits,
             &mut self.cors,
             &mut self.log,
         ]

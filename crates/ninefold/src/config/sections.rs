@@ -6,6 +6,10 @@ use engine::ports::Secret;
 
 use super::setting::{Raw, Setting, choice};
 
+const DAY_S: u32 = 24 * 60 * 60;
+const YEAR_S: u32 = 366 * DAY_S;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
 /// One key, as the reference page shows it.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
@@ -124,6 +128,10 @@ section! {
         /// The address that users see, for links in mails and in the documentation: `https://chat.example`.
         /// Unset: `http://` and the address that the server listens on.
         public_url: Option<String> = None;
+        /// What the application is called, in its documentation. Unset: the name of its folder.
+        name: Option<String> = None;
+        /// Proxies whose `X-Forwarded-For` is believed: addresses, or blocks such as `10.0.0.0/8`.
+        trusted_proxies: Vec<String> = Vec::new();
     }
 }
 
@@ -211,10 +219,12 @@ section! {
         /// Writes with an idempotency key that are being worked on at once.
         in_flight_max: usize = 10_000;
         /// How long the answer to an idempotency key is kept.
-        idempotency_s: u32 = 24 * 60 * 60;
+        idempotency_s: u32 = DAY_S;
         /// Size of a request's body.
         body_bytes_max: usize = 1024 * 1024;
-        /// How long a request may take, from its last header to its answer.
+        /// Size of the body of `POST /api/batch`, and of an array that is created at once.
+        batch_bytes_max: usize = 8 * 1024 * 1024;
+        /// How long a request may take, from its last header to its answer. A live stream is answered within it and then stays open.
         request_timeout_ms: u64 = 30_000;
         /// Size of a request's line and headers together.
         header_bytes_max: usize = 32 * 1024;
@@ -243,7 +253,15 @@ impl Limits {
         rules.between("related_max", self.related_max, 1, 100_000);
         rules.between("batch_max", self.batch_max, 1, 100_000);
         rules.between("body_bytes_max", self.body_bytes_max, 1024, 1024 * 1024 * 1024);
-        rules.between("request_timeout_ms", self.request_timeout_ms, 100, 3_600_000);
+        rules.that(
+            self.batch_bytes_max >= self.body_bytes_max,
+            "batch_bytes_max",
+            format!(
+                "{} is less than body_bytes_max, which is {}",
+                self.batch_bytes_max, self.body_bytes_max
+            ),
+        );
+        rules.between("request_timeout_ms", self.request_timeout_ms, 100, HOUR_MS);
         // hyper refuses a smaller buffer.
         rules.between("header_bytes_max", self.header_bytes_max, 8 * 1024, 1024 * 1024);
         rules.between("header_timeout_ms", self.header_timeout_ms, 100, 600_000);
@@ -251,45 +269,198 @@ impl Limits {
         rules.between("drain_timeout_ms", self.drain_timeout_ms, 0, 600_000);
         rules.between("watch_max", self.watch_max, 0, 1_000_000);
         rules.between("in_flight_max", self.in_flight_max, 1, 1_000_000);
-        rules.between("idempotency_s", self.idempotency_s, 1, 30 * 24 * 60 * 60);
+        rules.between("idempotency_s", self.idempotency_s, 1, 30 * DAY_S);
     }
 }
 
 section! {
-    /// Accounts, passwords and tokens.
+    /// Live queries over HTTP.
+    Live "live" {
+        /// How often a stream on which nothing happens shows that it is alive.
+        heartbeat_ms: u64 = 15_000;
+        /// How long a stream waits for a client that doesn't read before it is cut off.
+        slow_client_timeout_ms: u64 = 30_000;
+    }
+}
+
+impl Live {
+    fn check(&self, rules: &mut Rules) {
+        rules.between("heartbeat_ms", self.heartbeat_ms, 100, HOUR_MS);
+        rules.between("slow_client_timeout_ms", self.slow_client_timeout_ms, 100, HOUR_MS);
+    }
+}
+
+section! {
+    /// Accounts, sessions and tokens.
     Auth "auth" {
+        /// Who issues access tokens: their claim `iss`.
+        issuer: String = "ninefold".to_owned();
+        /// Whom access tokens are for: their claim `aud`.
+        audience: String = "ninefold".to_owned();
         /// How long an access token is good for.
         access_token_s: u32 = 15 * 60;
-        /// How long a session lasts after it was last refreshed.
-        session_s: u32 = 30 * 24 * 60 * 60;
-        /// Whether an address must be confirmed by a link in a mail before its account can sign in.
-        confirm_email: bool = false;
-        /// Memory that hashing one password takes (argon2id).
-        argon2_memory_kib: u32 = 19 * 1024;
-        /// Passes of a password hash over its memory.
-        argon2_iterations: u32 = 2;
-        /// Password hashes worked out at once; more wait.
-        hashes_max: usize = 2;
-        /// What cursors and other things that the server hands out and takes back are authenticated with: 32 bytes or more,
-        /// the same on every node. Unset: one is made and kept in the database.
+        /// How long a sign-in lasts at most, however often it is refreshed.
+        session_s: u32 = 30 * DAY_S;
+        /// How long a sign-in lasts without a refresh.
+        session_idle_s: u32 = 14 * DAY_S;
+        /// Sessions of one user at once; beyond it the least recently used ones are ended.
+        sessions_max: u32 = 100;
+        /// How long the parent of the current refresh token may still come, as from a second tab.
+        refresh_race_s: u32 = 10;
+        /// What refresh tokens are authenticated with: 32 bytes or more, the same on every node. Unset: one is made and kept in the database.
         secret: Option<Secret<String>> = None;
+        /// How long a key signs access tokens before the next one takes over.
+        signing_key_s: u32 = 30 * DAY_S;
+        /// After how long a session and the roles of a user are read again, in case another node changed them.
+        recheck_s: u32 = 30;
+        /// Verified access tokens, sessions and users that are remembered, of each so many.
+        cache_max: u32 = 16_384;
+        /// Sign-up answers the same whether the address is new or not, and a mail tells.
+        confirm_email: bool = false;
+        /// How long a link to set a new password is good for.
+        password_reset_s: u32 = 60 * 60;
+        /// How long a link to confirm an address is good for.
+        verify_email_s: u32 = DAY_S;
+        /// How long an invitation is good for.
+        invitation_s: u32 = 7 * DAY_S;
+        /// How long an administrator's sign-in link is good for.
+        administrator_link_s: u32 = 15 * 60;
+        /// Mails that may wait to be sent.
+        mail_queue_max: u32 = 256;
     }
 }
 
 impl Auth {
     fn check(&self, rules: &mut Rules) {
-        rules.between("access_token_s", self.access_token_s, 10, 24 * 60 * 60);
-        rules.between("session_s", self.session_s, 60, 400 * 24 * 60 * 60);
-        // OWASP's least: 7 MiB with five passes. Tests use less on purpose and set the library's parameters instead.
-        rules.between("argon2_memory_kib", self.argon2_memory_kib, 64, 4 * 1024 * 1024);
-        rules.between("argon2_iterations", self.argon2_iterations, 1, 100);
-        rules.between("hashes_max", self.hashes_max, 1, 1024);
+        rules.between("access_token_s", self.access_token_s, 10, DAY_S);
+        rules.between("session_s", self.session_s, 60, YEAR_S);
+        rules.between("session_idle_s", self.session_idle_s, 60, YEAR_S);
+        rules.between("sessions_max", self.sessions_max, 1, 100_000);
+        rules.between("refresh_race_s", self.refresh_race_s, 0, 300);
+        rules.between(
+            "signing_key_s",
+            self.signing_key_s,
+            self.access_token_s.saturating_mul(2),
+            YEAR_S,
+        );
+        rules.between("recheck_s", self.recheck_s, 0, DAY_S);
+        rules.between("cache_max", self.cache_max, 1, 100_000_000);
+        rules.between("password_reset_s", self.password_reset_s, 60, 30 * DAY_S);
+        rules.between("verify_email_s", self.verify_email_s, 60, 30 * DAY_S);
+        rules.between("invitation_s", self.invitation_s, 60, YEAR_S);
+        rules.between("administrator_link_s", self.administrator_link_s, 60, 30 * DAY_S);
+        rules.between("mail_queue_max", self.mail_queue_max, 1, 1_000_000);
         if let Some(secret) = &self.secret {
             rules.that(
                 secret.expose().len() >= 32,
                 "secret",
                 "shorter than 32 bytes; `openssl rand -hex 32` makes a good one",
             );
+        }
+    }
+}
+
+section! {
+    /// Passwords, and how they are hashed (argon2id). The defaults are what OWASP recommends.
+    AuthPassword "auth.password" {
+        /// Length of a password at least.
+        bytes_min: u32 = 8;
+        /// Length of a password at most.
+        bytes_max: u32 = 1_024;
+        /// Memory that one hash takes.
+        memory_kib: u32 = 19 * 1_024;
+        /// Passes of a hash over its memory.
+        passes: u32 = 2;
+        /// Lanes of a hash.
+        lanes: u32 = 1;
+        /// Hashes worked out at once; 0 is one for each processor.
+        concurrent_max: u32 = 0;
+        /// Hashes that may wait for their turn; beyond it a sign-in is told to come back.
+        waiting_max: u32 = 256;
+    }
+}
+
+impl AuthPassword {
+    fn check(&self, rules: &mut Rules) {
+        rules.between("bytes_min", self.bytes_min, 8, 64);
+        rules.between("bytes_max", self.bytes_max, 64, 4_096);
+        rules.between("lanes", self.lanes, 1, 64);
+        // RFC 9106 asks for eight blocks of 1 KiB for each lane.
+        rules.between(
+            "memory_kib",
+            self.memory_kib,
+            self.lanes.saturating_mul(8),
+            4 * 1024 * 1024,
+        );
+        rules.between("passes", self.passes, 1, 100);
+        rules.between("concurrent_max", self.concurrent_max, 0, 1_024);
+        rules.between("waiting_max", self.waiting_max, 1, 1_000_000);
+    }
+}
+
+section! {
+    /// Where the links in mails lead. `{token}` and `{url}`, the public URL, are filled in.
+    AuthLinks "auth.links" {
+        /// To set a new password.
+        password_reset: String = "{url}/#reset-password={token}".to_owned();
+        /// To confirm an address.
+        verify_email: String = "{url}/#verify-email={token}".to_owned();
+        /// To accept an invitation.
+        invitation: String = "{url}/#invitation={token}".to_owned();
+    }
+}
+
+impl AuthLinks {
+    fn check(&self, rules: &mut Rules) {
+        for (key, link) in [
+            ("password_reset", &self.password_reset),
+            ("verify_email", &self.verify_email),
+            ("invitation", &self.invitation),
+        ] {
+            rules.that(
+                link.contains("{token}"),
+                key,
+                format!("{link:?} has no {{token}} in it"),
+            );
+        }
+    }
+}
+
+section! {
+    /// How often something may be tried: so many at once, and then one more every so many milliseconds.
+    AuthLimits "auth.limits" {
+        /// Failed sign-ins from one address to one account.
+        sign_in_burst: u32 = 10;
+        /// See `sign_in_burst`.
+        sign_in_every_ms: u32 = 10_000;
+        /// Sign-ins from one address.
+        sign_in_address_burst: u32 = 300;
+        /// See `sign_in_address_burst`.
+        sign_in_address_every_ms: u32 = 200;
+        /// Sign-ups from one address.
+        sign_up_burst: u32 = 300;
+        /// See `sign_up_burst`.
+        sign_up_every_ms: u32 = 200;
+        /// Mails to one recipient.
+        mail_burst: u32 = 5;
+        /// See `mail_burst`.
+        mail_every_ms: u32 = 300_000;
+    }
+}
+
+impl AuthLimits {
+    fn check(&self, rules: &mut Rules) {
+        for (key, value) in [
+            ("sign_in_burst", self.sign_in_burst),
+            ("sign_in_every_ms", self.sign_in_every_ms),
+            ("sign_in_address_burst", self.sign_in_address_burst),
+            ("sign_in_address_every_ms", self.sign_in_address_every_ms),
+            ("sign_up_burst", self.sign_up_burst),
+            ("sign_up_every_ms", self.sign_up_every_ms),
+            ("mail_burst", self.mail_burst),
+            ("mail_every_ms", self.mail_every_ms),
+        ] {
+            rules.that(value > 0, key, "must be at least 1");
         }
     }
 }
@@ -304,6 +475,12 @@ section! {
 
 impl Cors {
     fn check(&self, rules: &mut Rules) {
+        let all = self.origins.iter().any(|origin| origin == "*");
+        rules.that(
+            !all || self.origins.len() == 1,
+            "origins",
+            "\"*\" lets all, so it stands alone",
+        );
         for origin in &self.origins {
             let rest = origin
                 .strip_prefix("https://")

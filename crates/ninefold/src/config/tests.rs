@@ -109,13 +109,31 @@ fn a_broken_file_says_where() {
 }
 
 #[test]
+fn sections_nest() {
+    let config = read(
+        "[auth.password]\npasses = 3\n",
+        &[("NINEFOLD_AUTH__PASSWORD__LANES", "2")],
+        &[],
+    )
+    .unwrap();
+    assert_eq!((config.auth_password.passes, config.auth_password.lanes), (3, 2));
+    refused(
+        "[auth.passwords]\npasses = 3\n[auth]\nissuers = 4",
+        &[
+            "ninefold.toml:1:7: unknown section `auth.passwords`; did you mean `auth.password`?",
+            "ninefold.toml:4:1: unknown key `auth.issuers`; did you mean `auth.issuer`?",
+        ],
+    );
+}
+
+#[test]
 fn unknown_variables_are_refused_when_they_look_like_ours() {
     let problems = read("", &[("NINEFOLD_LIMITS__PAGES", "1"), ("NINEFOLD_LISTN", "1")], &[]).unwrap_err();
     assert_eq!(
         problems,
         [
-            "environment variable NINEFOLD_LISTN: unknown key `listn`; did you mean `listen`?",
             "environment variable NINEFOLD_LIMITS__PAGES: unknown key `limits.pages`; did you mean `limits.page_max`?",
+            "environment variable NINEFOLD_LISTN: unknown key `listn`; did you mean `listen`?",
         ]
     );
     assert_eq!(
