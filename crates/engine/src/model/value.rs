@@ -19,6 +19,60 @@ pub struct Date(pub i32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(pub i64);
 
+/// RFC 3339 in UTC, always with milliseconds.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+        let (days, ms) = (self.0.div_euclid(DAY_MS), self.0.rem_euclid(DAY_MS));
+        let (year, month, day) = civil(days);
+        let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+        let millis = ms % 1000;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z"
+        )
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = civil(self.0.into());
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar. Years are counted from
+/// March, so that the leap day is the last of one.
+fn civil(days: i64) -> (i64, i64, i64) {
+    const ERA_DAYS: i64 = 146_097;
+    let days = days + 719_468;
+    let era = days.div_euclid(ERA_DAYS);
+    let of_era = days.rem_euclid(ERA_DAYS);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    (era * 400 + year + i64::from(month <= 2), month, day)
+}
+
+/// Without the zeros that say nothing: `12.5`, `-0.000001`, `3`.
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, size) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        let (whole, fraction) = (size / Self::ONE.unsigned_abs(), size % Self::ONE.unsigned_abs());
+        if fraction == 0 {
+            return write!(f, "{sign}{whole}");
+        }
+        let fraction = format!("{fraction:06}");
+        write!(f, "{sign}{whole}.{}", fraction.trim_end_matches('0'))
+    }
+}
+
 impl Decimal {
     pub const SCALE: u32 = 6;
     pub const ONE: i64 = 1_000_000;
@@ -116,5 +170,40 @@ impl fmt::Display for Key {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_and_days_are_written_as_rfc_3339_has_them() {
+        let check = |ms: i64, expected: &str| assert_eq!(Timestamp(ms).to_string(), expected);
+        check(0, "1970-01-01T00:00:00.000Z");
+        check(-1, "1969-12-31T23:59:59.999Z");
+        check(951_782_400_000, "2000-02-29T00:00:00.000Z");
+        check(1_709_210_096_789, "2024-02-29T12:34:56.789Z");
+        check(-62_135_596_800_000, "0001-01-01T00:00:00.000Z");
+        check(253_402_300_799_999, "9999-12-31T23:59:59.999Z");
+        assert_eq!(Date(-719_162).to_string(), "0001-01-01");
+        assert_eq!(Date(2_932_896).to_string(), "9999-12-31");
+        for day in (-719_162..=2_932_896).step_by(97) {
+            let expected = jiff::civil::date(1970, 1, 1).saturating_add(jiff::Span::new().days(day));
+            assert_eq!(
+                civil(day.into()),
+                (expected.year().into(), expected.month().into(), expected.day().into())
+            );
+        }
+    }
+
+    #[test]
+    fn decimals_are_written_exactly() {
+        let check = |scaled: i64, expected: &str| assert_eq!(Decimal(scaled).to_string(), expected);
+        check(0, "0");
+        check(12_500_000, "12.5");
+        check(-1, "-0.000001");
+        check(3_000_000, "3");
+        check(i64::MIN, "-9223372036854.775808");
     }
 }
