@@ -10,10 +10,17 @@ use std::sync::Arc;
 use crate::expr::Expression;
 
 mod closest;
+pub mod diagnostic;
+pub mod limits;
+mod notation;
+mod read;
+mod scalar;
 pub mod structure;
 pub mod value;
 
 pub use closest::closest;
+pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use notation::DecimalError;
 pub use structure::{StoredCollection, StoredField, StoredIndex, StoredLinks, StoredType, Structure};
 pub use value::{Date, Decimal, Key, Row, Timestamp, Value};
 
