@@ -4,9 +4,10 @@
 //! another model refuses the permit, and the operation is planned again under the new one.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Semaphore, watch};
+use uuid::Uuid;
 
 use crate::access::Grants;
 use crate::error::{Error, ErrorCode, FieldError};
@@ -82,7 +83,11 @@ pub struct Engine {
     model: watch::Sender<Arc<Model>>,
     in_flight: Arc<InFlight>,
     watches: Arc<Semaphore>,
+    account_listener: OnceLock<AccountListener>,
 }
+
+/// Told which user's record a write changed or deleted.
+pub(crate) type AccountListener = Box<dyn Fn(Uuid) + Send + Sync>;
 
 /// One consistent view: everything about a request is decided under the same model and the same time.
 pub(crate) struct Moment {
@@ -109,6 +114,7 @@ impl Engine {
             model,
             in_flight: Arc::default(),
             watches,
+            account_listener: OnceLock::new(),
         }
     }
 
@@ -160,6 +166,10 @@ impl Engine {
 
     pub(crate) fn watches(&self) -> &Arc<Semaphore> {
         &self.watches
+    }
+
+    pub(crate) fn account_listener(&self) -> &OnceLock<AccountListener> {
+        &self.account_listener
     }
 
     pub(crate) fn moment(&self) -> Moment {

@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use crate::access::{Grants, Principal};
 use crate::error::{Error, ErrorCode};
-use crate::model::{Key, SignUp, Value};
+use crate::model::{Key, Model, SignUp, Value};
 use crate::operations::input::{Mode, Named};
 use crate::operations::write::{Planned, Planner};
 use crate::operations::{Ctx, Data, WriteOptions, WriteReply};
 use crate::pipeline::{Engine, Moment};
 use crate::ports::store::{ChangeEvent, Changes};
-use crate::query::{Effect, Mutation};
+use crate::query::{Effect, Mutation, Outcome, OutcomeKind};
 
 impl Engine {
     /// Creates a user's record together with its credential and session. The create rule doesn't count: `signUp` does.
@@ -104,6 +104,25 @@ impl Engine {
         self.commit(&newcomer, moment, vec![planned], effects, &options).await
     }
 
+    /// Tells `listener` of each user whose record a write changes or deletes, before the writer has its answer: what is
+    /// cached about the user is out of date. What a cascade changes is in [`Engine::account_changes`] alone. To be set
+    /// once; a later one is ignored.
+    pub fn on_account_change(&self, listener: impl Fn(Uuid) + Send + Sync + 'static) {
+        let _ = self.account_listener().set(Box::new(listener));
+    }
+
+    pub(crate) fn tell_of_accounts(&self, model: &Model, outcomes: &[Outcome]) {
+        let Some(listener) = self.account_listener().get() else {
+            return;
+        };
+        let of_accounts = outcomes
+            .iter()
+            .filter(|outcome| Some(outcome.collection) == model.accounts && outcome.kind != OutcomeKind::Created);
+        of_accounts
+            .filter_map(|outcome| outcome.key.single()?.as_id())
+            .for_each(listener);
+    }
+
     /// Users whose record changed or went, as it happens: what is cached about them is out of date.
     pub fn account_changes(&self) -> AccountChanges {
         AccountChanges {
@@ -124,7 +143,7 @@ fn newcomer(id: Uuid) -> Principal {
 /// See [`Engine::account_changes`].
 pub struct AccountChanges {
     changes: Box<dyn Changes>,
-    model: tokio::sync::watch::Receiver<Arc<crate::Model>>,
+    model: tokio::sync::watch::Receiver<Arc<Model>>,
 }
 
 /// Which users' records changed.

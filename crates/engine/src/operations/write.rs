@@ -119,6 +119,7 @@ impl Engine {
             .map_err(|error| self.failed_write(&grants, error, count))?;
         match committed {
             Committed::Done { outcomes, .. } => {
+                self.tell_of_accounts(&moment.model, &outcomes);
                 let written = outcomes.into_iter().zip(answers);
                 let written = written.map(|(outcome, (_, shape, alias))| written_from(moment, outcome, shape, alias));
                 Ok(WriteReply {

@@ -174,6 +174,14 @@ pub struct OneTimeToken {
     pub expires: Timestamp,
 }
 
+/// What came of redeeming a [`Purpose::PasswordReset`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct PasswordReset {
+    pub subject: Subject,
+    /// The sessions that it ended.
+    pub ended: Vec<Uuid>,
+}
+
 /// A key that signs access tokens (Ed25519).
 #[derive(Debug, Clone, PartialEq)]
 pub struct SigningKey {
@@ -227,7 +235,9 @@ pub trait AccountStore: Send + Sync {
     /// Replaces the hash if it still is `from`: the same password under other parameters.
     async fn rehash_password(&self, subject: Subject, from: Secret<String>, to: Secret<String>) -> Result<()>;
 
-    async fn start_session(&self, session: NewSession) -> Result<()>;
+    /// `proof`: the hash that the subject's password was verified by; `false`, and nothing is started, if it has been
+    /// replaced since.
+    async fn start_session(&self, session: NewSession, proof: Option<Secret<String>>) -> Result<bool>;
 
     async fn session(&self, id: Uuid, now: Timestamp) -> Result<Option<Session>>;
 
@@ -243,7 +253,6 @@ pub trait AccountStore: Send + Sync {
     /// Ends all but `keep`, and answers which.
     async fn end_sessions(&self, subject: Subject, keep: Option<Uuid>) -> Result<Vec<Uuid>>;
 
-    /// Replaces what was issued for the same purpose to the same address.
     async fn issue(&self, token: OneTimeToken) -> Result<()>;
 
     async fn one_time_token(&self, hash: [u8; 32], purpose: Purpose, now: Timestamp) -> Result<Option<OneTimeToken>>;
@@ -258,7 +267,7 @@ pub trait AccountStore: Send + Sync {
         token: [u8; 32],
         hash: Secret<String>,
         now: Timestamp,
-    ) -> Result<Option<OneTimeToken>>;
+    ) -> Result<Option<PasswordReset>>;
 
     async fn signing_keys(&self, now: Timestamp) -> Result<Vec<SigningKey>>;
 
