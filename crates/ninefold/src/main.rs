@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary: see [`ninefold::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ninefold::cli::main()
+}

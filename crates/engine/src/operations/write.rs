@@ -28,7 +28,18 @@ impl Engine {
         let _in_flight = self.claim_in_flight(ctx, options)?;
         self.retrying(|moment| {
             let steps = &steps;
-            async move { self.write_once(ctx, &moment, steps, options).await }
+            async move { self.write_once(ctx, &moment, steps, Vec::new(), options).await }
+        })
+        .await
+    }
+
+    /// As [`Engine::write`], for what the operator loads: as many steps as there are, and effects of the system in the
+    /// same transaction.
+    pub async fn load(&self, ctx: &Ctx, steps: Vec<Step>, effects: Vec<Effect>) -> Result<WriteReply, Error> {
+        let options = WriteOptions::default();
+        self.retrying(|moment| {
+            let (steps, effects, options) = (&steps, effects.clone(), &options);
+            async move { self.write_once(ctx, &moment, steps, effects, options).await }
         })
         .await
     }
@@ -38,6 +49,7 @@ impl Engine {
         ctx: &Ctx,
         moment: &Moment,
         steps: &[Step],
+        effects: Vec<Effect>,
         options: &WriteOptions,
     ) -> Result<WriteReply, Error> {
         let mut named = Named::new();
@@ -48,7 +60,7 @@ impl Engine {
             remember(&mut named, step, &plan).map_err(place)?;
             planned.push(plan);
         }
-        self.commit(ctx, moment, planned, Vec::new(), options).await
+        self.commit(ctx, moment, planned, effects, options).await
     }
 
     fn plan(

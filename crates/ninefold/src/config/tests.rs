@@ -128,11 +128,11 @@ fn sections_nest() {
 
 #[test]
 fn unknown_variables_are_refused_when_they_look_like_ours() {
-    let problems = read("", &[("NINEFOLD_LIMITS__PAGES", "1"), ("NINEFOLD_LISTN", "1")], &[]).unwrap_err();
+    let problems = read("", &[("NINEFOLD_LIMITS__PAGEMAX", "1"), ("NINEFOLD_LISTN", "1")], &[]).unwrap_err();
     assert_eq!(
         problems,
         [
-            "environment variable NINEFOLD_LIMITS__PAGES: unknown key `limits.pages`; did you mean `limits.page_max`?",
+            "environment variable NINEFOLD_LIMITS__PAGEMAX: unknown key `limits.pagemax`; did you mean `limits.page_max`?",
             "environment variable NINEFOLD_LISTN: unknown key `listn`; did you mean `listen`?",
         ]
     );

@@ -1,0 +1,175 @@
+//! The HTTP server: connections in, requests to the router of the moment, a clean end.
+//!
+//! HTTP/1.1 and HTTP/2 (with prior knowledge) on one port. Everything has a limit: connections at once, the time and size
+//! of a request's head, idle connections, and how long the end may take. The router can be exchanged while requests
+//! are being answered: each goes to the one that was current when it came.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Limits;
+
+/// A pause after a failed accept: out of file descriptors, most of the time, which only patience mends.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often an HTTP/2 connection is asked whether anybody is there, and how long the answer may take.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// The router that answers now.
+#[derive(Clone)]
+pub(crate) struct Routes(Arc<RwLock<Router>>);
+
+impl Routes {
+    pub(crate) fn new(router: Router) -> Self {
+        Self(Arc::new(RwLock::new(router)))
+    }
+
+    pub(crate) fn replace(&self, router: Router) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = router;
+    }
+
+    async fn answer(&self, peer: SocketAddr, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        TowerToHyperService::new(router).call(request).await
+    }
+}
+
+/// Answers until `stop`, then finishes what has begun, within the limit's drain time-out.
+pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: &Limits, stop: &CancellationToken) {
+    let server = Server {
+        routes,
+        builder: builder(limits),
+        first_request: Duration::from_millis(limits.header_timeout_ms),
+    };
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let graceful = GracefulShutdown::new();
+    // Dropped at the end, which cuts off who is still there.
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, slot)) => {
+                let connection = server.clone().connection(stream, peer, &graceful);
+                connections.spawn(async move {
+                    connection.await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection can't be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let drain = Duration::from_millis(limits.drain_timeout_ms);
+    if timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "some requests did not end in time and are cut off"
+        );
+    }
+}
+
+type Slot = tokio::sync::OwnedSemaphorePermit;
+
+/// The next connection, as soon as there is room for it. Cancel-safe.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(TcpStream, SocketAddr, Slot)> {
+    let slot = slots
+        .clone()
+        .acquire_owned()
+        .await
+        .expect("nobody closes the semaphore of connections");
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, slot))
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let header_bytes = u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX);
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(limits.header_timeout_ms))
+        .max_buf_size(limits.header_bytes_max);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(header_bytes)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_INTERVAL);
+    builder
+}
+
+#[derive(Clone)]
+struct Server {
+    routes: Routes,
+    builder: Builder<TokioExecutor>,
+    first_request: Duration,
+}
+
+impl Server {
+    fn connection(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        graceful: &GracefulShutdown,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let watcher = graceful.watcher();
+        async move {
+            // Small answers leave at once. A socket that refuses this is about to fail anyway.
+            let _ = stream.set_nodelay(true);
+            let began = Arc::new(Notify::new());
+            let routes = self.routes;
+            let service = {
+                let began = began.clone();
+                service_fn(move |request| {
+                    began.notify_one();
+                    let routes = routes.clone();
+                    async move { routes.answer(peer, request).await }
+                })
+            };
+            let connection = self
+                .builder
+                .serve_connection(TokioIo::new(stream), service)
+                .into_owned();
+            let silent = async {
+                // The builder waits without limit for the bytes that tell HTTP/1 from HTTP/2.
+                if timeout(self.first_request, began.notified()).await.is_ok() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                ended = watcher.watch(connection) => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%peer, error, "a connection ended early");
+                    }
+                }
+                () = silent => {}
+            }
+        }
+    }
+}
