@@ -21,6 +21,7 @@ pub mod value;
 pub use closest::closest;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use notation::DecimalError;
+pub use scalar::parse_email;
 pub use structure::{StoredCollection, StoredField, StoredIndex, StoredLinks, StoredType, Structure};
 pub use value::{Date, Decimal, Key, Row, Timestamp, Value};
 
@@ -368,18 +369,4 @@ pub struct Check {
     pub message: String,
     /// The field it was written on, if it was.
     pub field: Option<FieldId>,
-}
-
-impl Field {
-    /// A caller's JSON as a value of this stored field, validated; never null.
-    pub fn accept(&self, _model: &Model, _json: &serde_json::Value) -> Result<Value, Vec<crate::FieldError>> {
-        unimplemented!()
-    }
-}
-
-impl Collection {
-    /// The key in a path segment.
-    pub fn parse_key(&self, _text: &str) -> Option<Key> {
-        unimplemented!()
-    }
 }

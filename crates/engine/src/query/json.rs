@@ -95,7 +95,8 @@ fn write_related(out: &mut Vec<u8>, model: &Model, shape: &Shape, target: Collec
     }
 }
 
-fn write_value(out: &mut Vec<u8>, ty: &ValueType, value: &Value) {
+/// Appends one stored value, in its type's notation.
+pub(crate) fn write_value(out: &mut Vec<u8>, ty: &ValueType, value: &Value) {
     match value {
         Value::Null | Value::Hidden => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),

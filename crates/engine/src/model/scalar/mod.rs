@@ -1,6 +1,14 @@
 //! The scalars: their names, and the way of values between JSON and the engine.
 
+mod accept;
+mod check;
+mod key;
+#[cfg(test)]
+mod tests;
+
 use super::Scalar;
+
+pub use check::parse_email;
 
 impl Scalar {
     pub const ALL: [Scalar; 14] = [
