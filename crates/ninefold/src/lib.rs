@@ -1,5 +1,6 @@
 //! Ninefold: the whole backend in one binary, and the library that the binary is made of.
 
+pub mod cli;
 pub mod config;
 mod failure;
 mod mail_log;
