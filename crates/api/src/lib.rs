@@ -1,1 +1,87 @@
+//! The surfaces: REST, live streams, OpenAPI and its pages, and the accounts' endpoints.
+//!
+//! Thin on purpose: a handler parses, calls the engine or identity, and answers. Nothing here decides what a caller
+//! may do, and nothing here reaches data but through [`Engine`].
+//!
+//! Entry point: [`router`]. Invariants:
+//! - every answer passes [`guard`]: it has a request id, a place in the access log, and, where it is a refusal, a
+//!   problem document;
+//! - every request has a deadline, and every body and stream a limit ([`ApiConfig`]).
 
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use engine::Engine;
+use identity::Identity;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use error::Problem;
+
+mod body;
+mod caller;
+mod config;
+mod error;
+mod guard;
+mod health;
+mod layers;
+mod negotiate;
+mod params;
+mod realtime;
+mod rest;
+
+pub use config::{ApiConfig, Network};
+
+/// What the surfaces stand on.
+pub struct Api {
+    pub engine: Arc<Engine>,
+    pub identity: Arc<Identity>,
+    pub config: ApiConfig,
+    /// Cancelled when the server stops: live streams end.
+    pub shutdown: CancellationToken,
+    /// Live streams run on it; the server waits for it when it stops.
+    pub tasks: TaskTracker,
+    /// Answers what no surface does: the application's own pages.
+    pub pages: Option<Router>,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Api>);
+
+impl std::ops::Deref for Shared {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.0
+    }
+}
+
+/// All surfaces as one service. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the client's
+/// address is in scope of rules and of rate limits.
+pub fn router(mut api: Api) -> Router {
+    let pages = api.pages.take();
+    let shared = Shared(Arc::new(api));
+    let routes = Router::new().merge(rest::routes()).merge(health::routes());
+    let routes = match pages {
+        Some(pages) => routes.fallback(move |request: Request| page(pages.clone(), request)),
+        None => routes.fallback(async || Problem::no_such_path()),
+    };
+    layers::apply(routes, &shared).with_state(shared)
+}
+
+/// The application's own pages, but not below the surfaces' prefixes: there an unknown path is a mistake of a client's,
+/// which wants a problem document and not a page.
+async fn page(pages: Router, request: Request) -> Response {
+    let prefix = request.uri().path().split('/').nth(1).unwrap_or_default();
+    if matches!(prefix, "api" | "auth" | "docs") {
+        return Problem::no_such_path().into_response();
+    }
+    match pages.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}

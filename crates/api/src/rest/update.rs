@@ -1,0 +1,27 @@
+//! `PATCH /api/{collection}/{id}`: a JSON merge patch (RFC 7396).
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use engine::operations::Action;
+
+use super::write::{self, Incoming, step};
+use super::{InPath, SHAPE};
+use crate::Shared;
+use crate::body::{self, Accepts};
+use crate::caller::Caller;
+use crate::error::Problem;
+use crate::negotiate::Conditions;
+
+pub(super) async fn update(
+    State(shared): State<Shared>,
+    caller: Caller,
+    InPath((collection, key)): InPath<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let limit = shared.config.body_bytes_max;
+    let mut incoming = Incoming::read(request, &caller, SHAPE, Accepts::MergePatch, limit).await?;
+    let options = incoming.options(Conditions::Match, &format!("/api/{collection}/{{id}}"))?;
+    let patch = body::object(body::json(&incoming.body)?, "")?;
+    let steps = vec![step(&collection, Action::Update { key, patch })];
+    write::one(&shared.engine.write(&caller.ctx, steps, &options).await?)
+}
