@@ -35,18 +35,11 @@ pub struct Diagnostic {
     pub severity: Severity,
     pub message: String,
     pub place: Place,
-    /// Stands beside the caret.
-    pub label: Option<String>,
     /// What to write instead.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    pub(crate) fn label(&mut self, label: impl Into<String>) -> &mut Self {
-        self.label = Some(label.into());
-        self
-    }
-
     pub(crate) fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());
         self
@@ -92,7 +85,6 @@ impl Diagnostics {
             severity,
             message,
             place,
-            label: None,
             help: None,
         });
         self.items.last_mut().expect("just pushed")
@@ -160,7 +152,6 @@ impl Diagnostics {
             Severity::Warning => Paint::YELLOW,
         };
         let (text, caret) = self.underlined(&item.place);
-        let label = item.label.as_deref().map_or(String::new(), |label| format!(" {label}"));
         let bar = paint.over(Paint::BLUE, "|");
         let mut out = format!(
             "{severity}{message}\n{margin}{arrow} {file}:{line}:{column}\n{margin} {bar}\n{number} {bar} {text}\n{margin} {bar} {caret}\n",
@@ -169,7 +160,7 @@ impl Diagnostics {
             arrow = paint.over(Paint::BLUE, "-->"),
             file = self.file,
             number = paint.over(Paint::BLUE, &line.to_string()),
-            caret = paint.over(hue, &format!("{caret}{label}")),
+            caret = paint.over(hue, &caret),
         );
         if let Some(help) = &item.help {
             out.push_str(&format!(

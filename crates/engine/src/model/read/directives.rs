@@ -318,9 +318,13 @@ impl<'a> Applied<'a> {
     }
 }
 
-/// Whether a type is stored.
+/// Whether a type is stored, or was meant to be: a slip in `@collection` is one error, not one for each use of the type.
 pub(super) fn is_collection(list: &DirectiveList) -> bool {
-    list.0.iter().any(|directive| directive.name == "collection")
+    let known = |name: &str| SPECS.iter().any(|spec| spec.name == name);
+    list.0.iter().any(|directive| {
+        let name = directive.name.as_str();
+        name == "collection" || (!known(name) && closest(name, ["collection"]).is_some())
+    })
 }
 
 fn find(directive: &Node<Directive>, site: Site, report: &mut Diagnostics) -> Option<&'static Spec> {

@@ -120,6 +120,7 @@ impl<'a> Reader<'a, '_> {
             field.range = constraints.range;
             field.pattern = constraints.pattern;
         }
+        self.read_default(collection, &applied, &mut field);
         self.note_field_rules(collection, &applied, &field);
         Some(field)
     }
@@ -213,9 +214,6 @@ impl<'a> Reader<'a, '_> {
         }
         for check in applied.all("check") {
             self.note_check(collection, Some(field.id), check);
-        }
-        if let Some(text) = applied.get("default").and_then(|default| default.text("value")) {
-            self.note(collection, RuleSite::Default(field.id), text);
         }
     }
 

@@ -8,6 +8,7 @@ mod collection;
 mod collisions;
 mod constraints;
 mod declare;
+mod default;
 mod directives;
 mod embedded;
 mod field;
@@ -75,11 +76,28 @@ fn parse(source: &str, report: &mut Diagnostics) -> Option<Document> {
             for diagnostic in failed.errors.iter() {
                 let location = diagnostic.error.location();
                 let span = location.map_or(0..0, |location| location.offset()..location.end_offset());
-                report.error(span, diagnostic.error.to_string());
+                report.error(span, in_signs(&diagnostic.error.to_string()));
             }
             None
         }
     }
+}
+
+/// The parser's message with its names of tokens as they are written.
+fn in_signs(message: &str) -> String {
+    let signs = [
+        ("R_CURLY", "`}`"),
+        ("L_CURLY", "`{`"),
+        ("R_PAREN", "`)`"),
+        ("L_PAREN", "`(`"),
+        ("R_BRACK", "`]`"),
+        ("L_BRACK", "`[`"),
+        ("COLON", "`:`"),
+        ("EOF", "the end of the file"),
+    ];
+    signs
+        .iter()
+        .fold(message.to_owned(), |message, (name, sign)| message.replace(name, sign))
 }
 
 /// Where a rule belongs.

@@ -221,7 +221,7 @@ fn accept_enum(ty: &EnumType, json: &Json) -> Result<Value, Fault> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("one of {}", names.join(", ")),
     };
-    fault("unknown_value", format!("{} has no such value; {hint}", ty.name))
+    fault("unknown_value", format!("must be a value of {}; {hint}", ty.name))
 }
 
 fn accept_scalar(scalar: Scalar, bounds: Bounds<'_>, json: &Json) -> Result<Value, Fault> {

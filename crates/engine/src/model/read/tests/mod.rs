@@ -38,7 +38,24 @@ fn read(source: &str) -> Model {
     }
 }
 
-/// The diagnostics, errors or not.
-fn said(source: &str) -> String {
-    Model::examine(source, "schema.graphql").1.to_string()
+/// What is said of a schema, one line each: `line:column message; help`. Warnings say so.
+#[track_caller]
+fn check(source: &str, expected: &str) {
+    let said: Vec<String> = Model::examine(source, "schema.graphql").1.iter().map(brief).collect();
+    let expected: Vec<&str> = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert_eq!(said, expected, "\n{}", said.join("\n"));
+}
+
+fn brief(item: &Diagnostic) -> String {
+    let Place { line, column, .. } = item.place;
+    let severity = match item.severity {
+        Severity::Error => "",
+        Severity::Warning => "warning: ",
+    };
+    let help = item.help.as_ref().map_or(String::new(), |help| format!("; {help}"));
+    format!("{line}:{column} {severity}{}{help}", item.message)
 }

@@ -1,0 +1,88 @@
+//! `@default`: an expression in a string, or a plain literal.
+
+use apollo_compiler::Node;
+use apollo_compiler::ast::Value as Literal;
+use serde_json::{Map, Value as Json};
+
+use super::super::{CollectionId, DefaultValue, Field, FieldKind, Scalar, ValueType};
+use super::directives::{Applied, span_of};
+use super::{Reader, RuleSite};
+
+impl<'a> Reader<'a, '_> {
+    pub(super) fn read_default(&mut self, collection: CollectionId, applied: &Applied<'a>, field: &mut Field) {
+        let Some(default) = applied.get("default") else { return };
+        if let Some(text) = default.text("value") {
+            self.note(collection, RuleSite::Default(field.id), text);
+            return;
+        }
+        let FieldKind::Value(ty) = &field.kind else {
+            self.report
+                .error(
+                    default.span.clone(),
+                    "a relation's default is an expression in a string",
+                )
+                .help("such as @default(value: \"auth.id\")");
+            return;
+        };
+        let Some(literal) = default.argument("value") else {
+            return;
+        };
+        if let Some(quoted) = quoted(ty, literal) {
+            self.report
+                .error(span_of(literal), "only an enum has a default without quotes")
+                .help(format!("write it as an expression: \"'{quoted}'\""));
+            return;
+        }
+        match field.accept(&self.model, &json(ty, literal)) {
+            Ok(value) => field.default = Some(DefaultValue::Constant(value)),
+            Err(errors) => {
+                for error in errors {
+                    self.report
+                        .error(span_of(literal), format!("`{}` {}", error.field, error.message));
+                }
+            }
+        }
+    }
+}
+
+/// A bare word where text was meant.
+fn quoted<'a>(ty: &ValueType, literal: &'a Node<Literal>) -> Option<&'a str> {
+    match (ty, &**literal) {
+        (ValueType::Enum(_), _) => None,
+        (_, Literal::Enum(word)) => Some(word.as_str()),
+        _ => None,
+    }
+}
+
+/// The literal as a caller would send it.
+fn json(ty: &ValueType, literal: &Literal) -> Json {
+    match literal {
+        Literal::Null | Literal::Variable(_) => Json::Null,
+        Literal::Boolean(truth) => Json::Bool(*truth),
+        Literal::Enum(name) => Json::String(name.to_string()),
+        Literal::String(text) => Json::String(text.clone()),
+        Literal::Int(int) => number(ty, int.as_str()),
+        Literal::Float(float) => number(ty, float.as_str()),
+        Literal::List(items) => {
+            let item_type = match ty {
+                ValueType::List { item, .. } => item,
+                other => other,
+            };
+            Json::Array(items.iter().map(|item| json(item_type, item)).collect())
+        }
+        Literal::Object(fields) => {
+            let any = ValueType::Scalar(Scalar::Json);
+            let entry = |(name, value): &(apollo_compiler::Name, Node<Literal>)| (name.to_string(), json(&any, value));
+            Json::Object(fields.iter().map(entry).collect::<Map<_, _>>())
+        }
+    }
+}
+
+/// Decimals keep the digits that were written.
+fn number(ty: &ValueType, text: &str) -> Json {
+    let exact = || Json::String(text.to_owned());
+    if *ty == ValueType::Scalar(Scalar::Decimal) {
+        return exact();
+    }
+    serde_json::from_str(text).unwrap_or_else(|_| exact())
+}
