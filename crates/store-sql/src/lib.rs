@@ -2,7 +2,14 @@
 //!
 //! SQLite is here; nothing outside of its dialect, its connections ([`sqlite`]) and its migrations knows its name.
 
+mod compile;
+mod dialect;
+mod feed;
+mod keyed;
 pub mod migrate;
+mod read;
+mod session;
 pub mod sqlite;
+mod write;
 
 pub use sqlite::{Location, OpenError, SqliteOptions, SqliteStore, Synchronous};

@@ -9,11 +9,16 @@ pub(crate) mod error;
 mod functions;
 mod open;
 mod options;
+mod positions;
 mod queue;
 mod readers;
+mod session;
+mod store;
 mod writer;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use engine::Model;
 
 pub use options::{Location, OpenError, SqliteOptions, Synchronous};
 
@@ -21,13 +26,43 @@ pub(crate) use readers::Readers;
 pub(crate) use writer::Writer;
 
 use open::Threads;
+use positions::Positions;
+
+use crate::feed::Feed;
 
 /// A database in one file. Dropping it without [`close`](engine::ports::store::Store::close) waits until what is queued is written.
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    shared: Arc<Shared>,
     /// `None` once closed.
     threads: Mutex<Option<Threads>>,
+}
+
+/// What the writing thread and the callers both see.
+struct Shared {
+    model: RwLock<Arc<Model>>,
+    positions: Mutex<Positions>,
+    feed: Feed,
+}
+
+impl Shared {
+    fn new(options: &SqliteOptions) -> Self {
+        Self {
+            model: RwLock::default(),
+            positions: Mutex::default(),
+            feed: Feed::new(options.changes_kept_max, options.changes_behind_max),
+        }
+    }
+
+    /// The adopted model; an empty one before the first.
+    fn current(&self) -> Arc<Model> {
+        Arc::clone(&self.model.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn positions(&self) -> MutexGuard<'_, Positions> {
+        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl SqliteStore {

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::ffi::ErrorCode;
@@ -15,7 +15,7 @@ use super::connection;
 use super::options::{Location, OpenError, SqliteOptions};
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{SqliteStore, Synchronous};
+use super::{Shared, SqliteStore, Synchronous};
 
 /// The format of Ninefold's own tables; `_ninefold_meta` holds it under `format`.
 pub(crate) const FORMAT: i64 = 1;
@@ -91,6 +91,7 @@ fn open_file(path: &Path, options: &SqliteOptions, folder: Option<TempDir>) -> R
     Ok(SqliteStore {
         writer,
         readers,
+        shared: Arc::new(Shared::new(options)),
         threads: Mutex::new(Some(Threads {
             readers: reader_threads,
             writer: writer_thread,

@@ -1,0 +1,98 @@
+//! A statement in the making: text that only this crate writes, and values that are only ever bound.
+
+use std::borrow::Cow;
+
+use engine::model::Value;
+
+use super::kind::Kind;
+use crate::dialect::Dialect;
+
+/// Text, what to bind to it in order, and how to read its columns.
+pub(crate) struct Statement<'a> {
+    pub(crate) text: String,
+    pub(crate) binds: Vec<Cow<'a, Value>>,
+    pub(crate) columns: Vec<Kind>,
+}
+
+pub(super) struct Sql<'a> {
+    pub(super) dialect: &'static dyn Dialect,
+    text: String,
+    binds: Vec<Cow<'a, Value>>,
+    columns: Vec<Kind>,
+    /// Values are written out instead of bound.
+    literal: bool,
+}
+
+impl<'a> Sql<'a> {
+    pub(super) fn new(dialect: &'static dyn Dialect) -> Self {
+        Self {
+            dialect,
+            text: String::with_capacity(512),
+            binds: Vec::new(),
+            columns: Vec::new(),
+            literal: false,
+        }
+    }
+
+    /// For definitions, which know no parameters.
+    pub(super) fn literal(dialect: &'static dyn Dialect) -> Self {
+        Self {
+            literal: true,
+            ..Self::new(dialect)
+        }
+    }
+
+    pub(super) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    pub(super) fn name(&mut self, name: &str) -> &mut Self {
+        self.dialect.identifier(&mut self.text, name);
+        self
+    }
+
+    pub(super) fn number(&mut self, number: u64) -> &mut Self {
+        self.push(&number.to_string())
+    }
+
+    pub(super) fn bind(&mut self, value: impl Into<Cow<'a, Value>>) -> &mut Self {
+        let value = value.into();
+        if self.literal {
+            self.dialect.literal(&mut self.text, &value);
+        } else {
+            self.binds.push(value);
+            self.dialect.placeholder(&mut self.text, self.binds.len());
+        }
+        self
+    }
+
+    /// ` IN (?, …)`, with the last value repeated up to a power of two, so that few texts serve all lengths.
+    pub(super) fn in_list(&mut self, values: &'a [Value]) -> &mut Self {
+        self.push(" IN (");
+        let padded = values.len().next_power_of_two();
+        let last = values.last().into_iter().cycle();
+        for (index, value) in values.iter().chain(last).take(padded).enumerate() {
+            self.push(if index > 0 { ", " } else { "" }).bind(Cow::Borrowed(value));
+        }
+        self.push(")")
+    }
+
+    /// Says how the next column of the result is read; answers its place.
+    pub(super) fn column(&mut self, kind: Kind) -> usize {
+        self.columns.push(kind);
+        self.columns.len() - 1
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    pub(super) fn finish(self) -> Statement<'a> {
+        Statement {
+            text: self.text,
+            binds: self.binds,
+            columns: self.columns,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What was committed, for those who listen and for those who come back.
+//!
+//! Positions grow by one with each commit and are never used twice: they begin, at each start, behind a mark that is
+//! kept in the database and moved on once in a million commits. So a position of an earlier run is recognized as such.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use engine::ports::store::{ChangeEvent, ChangeSet, Changes};
+use engine::query::{Change, Position};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+pub(crate) struct Feed {
+    /// `None` once closed.
+    sender: Mutex<Option<broadcast::Sender<Arc<ChangeSet>>>>,
+    behind_max: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    sets: VecDeque<Arc<ChangeSet>>,
+    sets_max: usize,
+    /// The last position before the first of `sets`; `None` before the first commit of this run.
+    since: Option<Position>,
+}
+
+impl Feed {
+    pub(crate) fn new(kept_max: usize, behind_max: usize) -> Self {
+        Self {
+            sender: Mutex::new(Some(broadcast::Sender::new(behind_max.max(1)))),
+            behind_max,
+            kept: Mutex::new(Kept {
+                sets_max: kept_max,
+                ..Kept::default()
+            }),
+        }
+    }
+
+    /// Called in the order of positions, after the commit.
+    pub(crate) fn publish(&self, position: Position, changes: Vec<Change>) {
+        let set = Arc::new(ChangeSet { position, changes });
+        {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.since.is_none() {
+                kept.since = Some(Position(position.0 - 1));
+            }
+            kept.sets.push_back(Arc::clone(&set));
+            if kept.sets.len() > kept.sets_max
+                && let Some(gone) = kept.sets.pop_front()
+            {
+                kept.since = Some(gone.position);
+            }
+        }
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*sender {
+            // Nobody may be listening.
+            let _ = sender.send(set);
+        }
+    }
+
+    pub(crate) fn listen(&self) -> Box<dyn Changes> {
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a closed feed: a listener that hears at once that there is nothing more.
+        let receiver = match &*sender {
+            Some(sender) => sender.subscribe(),
+            None => broadcast::Sender::new(self.behind_max.max(1)).subscribe(),
+        };
+        Box::new(Listener(receiver))
+    }
+
+    pub(crate) fn since(&self, position: Position) -> Option<Vec<Arc<ChangeSet>>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = kept.sets.back().map(|set| set.position).or(kept.since)?;
+        if position < kept.since? || position > last {
+            return None;
+        }
+        Some(
+            kept.sets
+                .iter()
+                .filter(|set| set.position > position)
+                .cloned()
+                .collect(),
+        )
+    }
+
+    pub(crate) fn close(&self) {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+struct Listener(broadcast::Receiver<Arc<ChangeSet>>);
+
+#[async_trait]
+impl Changes for Listener {
+    async fn next(&mut self) -> Option<ChangeEvent> {
+        match self.0.recv().await {
+            Ok(set) => Some(ChangeEvent::Committed(set)),
+            Err(RecvError::Lagged(_)) => Some(ChangeEvent::Lagged),
+            Err(RecvError::Closed) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn positions(feed: &Feed, since: u64) -> Option<Vec<u64>> {
+        let sets = feed.since(Position(since))?;
+        Some(sets.iter().map(|set| set.position.0).collect())
+    }
+
+    #[test]
+    fn only_what_is_kept_without_a_gap_is_given() {
+        let feed = Feed::new(3, 8);
+        assert_eq!(positions(&feed, 0), None);
+        for position in 101..=105 {
+            feed.publish(Position(position), Vec::new());
+        }
+        assert_eq!(positions(&feed, 101), None);
+        assert_eq!(positions(&feed, 102), Some(vec![103, 104, 105]));
+        assert_eq!(positions(&feed, 105), Some(vec![]));
+        assert_eq!(positions(&feed, 106), None);
+    }
+
+    #[tokio::test]
+    async fn a_slow_listener_is_told_and_a_closed_feed_ends() {
+        let feed = Feed::new(3, 2);
+        let mut listener = feed.listen();
+        for position in 1..=5 {
+            feed.publish(Position(position), Vec::new());
+        }
+        assert!(matches!(listener.next().await, Some(ChangeEvent::Lagged)));
+        assert!(matches!(listener.next().await, Some(ChangeEvent::Committed(set)) if set.position == Position(4)));
+        assert!(matches!(listener.next().await, Some(ChangeEvent::Committed(_))));
+        feed.close();
+        assert!(listener.next().await.is_none());
+        assert!(feed.listen().next().await.is_none());
+    }
+}

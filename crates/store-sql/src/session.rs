@@ -1,0 +1,26 @@
+//! A connection in use, as far as reading and writing plans need to know it.
+//!
+//! What happens between the statements of an operation is written once, for every database, as async code over a
+//! [`Session`]. SQLite's never waits, so [`at_once`] finishes it in one go on whatever thread it runs.
+
+use engine::ports::store::StoreError;
+use futures::FutureExt;
+
+use crate::compile::{DialectRef, Statement};
+
+/// One row of a result, as the statement's columns have it.
+pub(crate) type Columns = Vec<engine::model::Value>;
+
+pub(crate) trait Session {
+    fn dialect(&self) -> DialectRef;
+
+    async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError>;
+
+    /// Answers how many rows were changed.
+    async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError>;
+}
+
+/// Runs what never waits.
+pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> T {
+    work.now_or_never().expect("a session in this process never waits")
+}
