@@ -159,21 +159,16 @@ impl Background {
     }
 }
 
-/// Changes that no write here names, such as a cascade's; and what belonged to users that are gone.
+/// Changes that no write here names, such as a cascade's.
 async fn follow(identity: &Identity) {
     let mut changes = identity.engine.account_changes();
     while let Some(changed) = changes.next().await {
-        let users = match changed {
-            ChangedAccounts::All => {
-                identity.known.forget_all();
-                continue;
-            }
-            ChangedAccounts::Some(users) => users,
-        };
-        for (user, gone) in users {
-            identity.known.forget(Subject::User(user));
-            if gone && let Err(error) = identity.accounts.forget(user).await {
-                tracing::warn!(%error, "the sessions of a deleted user are left to the next sweep");
+        match changed {
+            ChangedAccounts::All => identity.known.forget_all(),
+            ChangedAccounts::Some(users) => {
+                for (user, _) in users {
+                    identity.known.forget(Subject::User(user));
+                }
             }
         }
     }

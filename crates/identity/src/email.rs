@@ -1,13 +1,9 @@
-//! Addresses of people.
+//! Addresses of people, in the one form that the engine keeps them in.
 
 use engine::FieldError;
+use engine::model::parse_email;
 
-/// RFC 5321 §4.5.3.1.
-const BYTES_MAX: usize = 254;
-const LOCAL_BYTES_MAX: usize = 64;
-
-/// The one form of an address: without white space around it, and in lower case, since nobody means two people by
-/// `Ana@x.org` and `ana@x.org`.
+/// For looking an address up: without white space around it, in lower case, and possibly no address at all.
 pub(crate) fn normalize(email: &str) -> String {
     email.trim().to_lowercase()
 }
@@ -17,34 +13,37 @@ pub(crate) fn normalize(email: &str) -> String {
 /// # Errors
 /// What doesn't look like an address that mail could be sent to.
 pub(crate) fn parse(email: &str) -> Result<String, FieldError> {
-    let email = normalize(email);
+    let email = email.trim();
     if email.is_empty() {
         return Err(FieldError::new("email", "required", "is required"));
     }
-    if email.len() > BYTES_MAX {
-        return Err(FieldError::new("email", "too_long", "must have at most 254 bytes"));
-    }
-    if !is_plausible(&email) {
-        let message = "is no e-mail address; write it like ana@example.org";
-        return Err(FieldError::new("email", "invalid_email", message));
-    }
-    Ok(email)
-}
-
-/// What HTML's `<input type=email>` accepts, letters of all alphabets included.
-fn is_plausible(email: &str) -> bool {
-    let Some((local, domain)) = email.rsplit_once('@') else {
-        return false;
-    };
-    let is_local = |c: char| c.is_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    (1..=LOCAL_BYTES_MAX).contains(&local.len()) && local.chars().all(is_local) && domain.split('.').all(is_label)
+    parse_email(email).ok_or_else(|| {
+        FieldError::new(
+            "email",
+            "not_an_email",
+            "must be an e-mail address such as ana@example.org",
+        )
+    })
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn check(email: &str, expected: Result<&str, &str>) {
+        let parsed = parse(email).map_err(|error| error.code.into_owned());
+        assert_eq!(parsed.as_deref().map_err(String::as_str), expected, "{email}");
+    }
+
+    #[test]
+    fn an_address_has_one_form() {
+        check(" Ana.López@Example.ORG ", Ok("ana.lópez@example.org"));
+        check(" ", Err("required"));
+        check("ana", Err("not_an_email"));
+    }
+
+    #[test]
+    fn no_address_adds_lines_to_a_mail() {
+        check("ana@example.org\r\nBcc: all@example.org", Err("not_an_email"));
+    }
+}

@@ -134,6 +134,14 @@ impl Identity {
         Ok((identity, background))
     }
 
+    /// The hash of a password that whoever runs the server gives somebody, whatever it is.
+    ///
+    /// # Errors
+    /// None but our own.
+    pub async fn hash_password(&self, password: &str) -> Result<Secret<String>, Error> {
+        self.hasher.hash_patiently(Secret::new(password.to_owned())).await
+    }
+
     /// A session that begins now.
     pub(crate) fn new_session(&self, subject: Subject, user_agent: Option<&str>) -> NewSession {
         let now = self.clock.now();

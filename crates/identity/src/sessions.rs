@@ -2,7 +2,7 @@
 
 use engine::model::Timestamp;
 use engine::operations::Ctx;
-use engine::ports::accounts::{Rotated, Rotation, Session};
+use engine::ports::accounts::{Rotated, Rotation, Session, Subject};
 use engine::{Error, ErrorCode};
 use uuid::Uuid;
 
@@ -29,12 +29,7 @@ impl Identity {
     /// # Errors
     /// `Unauthenticated`: not one of ours, expired, or used before, which ends the session: somebody has a copy.
     pub async fn refresh(&self, ctx: &Ctx, refresh_token: &str) -> Result<SignedIn, Error> {
-        let token = self.refresh_key.read(refresh_token).ok_or_else(|| {
-            Error::new(
-                ErrorCode::Unauthenticated,
-                "the refresh token is not one of ours; sign in again",
-            )
-        })?;
+        let token = self.refresh_key.read(refresh_token).ok_or_else(not_ours)?;
         let rotation = Rotation {
             session: token.session,
             generation: token.generation,
@@ -69,7 +64,20 @@ impl Identity {
     /// # Errors
     /// The store's.
     pub async fn sign_out(&self, caller: &Caller) -> Result<(), Error> {
-        self.end(caller, caller.session).await.map(|_| ())
+        self.end(caller.subject, caller.session).await.map(|_| ())
+    }
+
+    /// Ends the session of a refresh token, which may be older than the current one; it may have ended already.
+    ///
+    /// # Errors
+    /// `Unauthenticated`: not one of ours.
+    pub async fn sign_out_by_token(&self, refresh_token: &str) -> Result<(), Error> {
+        let token = self.refresh_key.read(refresh_token).ok_or_else(not_ours)?;
+        let session = self.accounts.session(token.session, self.clock.now());
+        match session.await.map_err(failed)? {
+            Some(session) => self.end(session.subject, session.id).await.map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     /// Where the caller is signed in, most recently refreshed first.
@@ -92,7 +100,7 @@ impl Identity {
     /// # Errors
     /// `NotFound`, also for somebody else's.
     pub async fn end_session(&self, caller: &Caller, session: Uuid) -> Result<(), Error> {
-        if self.end(caller, session).await? {
+        if self.end(caller.subject, session).await? {
             Ok(())
         } else {
             Err(Error::new(ErrorCode::NotFound, "you have no such session"))
@@ -109,9 +117,16 @@ impl Identity {
         Ok(())
     }
 
-    async fn end(&self, caller: &Caller, session: Uuid) -> Result<bool, Error> {
-        let ended = self.accounts.end_session(caller.subject, session).await;
+    async fn end(&self, subject: Subject, session: Uuid) -> Result<bool, Error> {
+        let ended = self.accounts.end_session(subject, session).await;
         self.known.forget_sessions(&[session]);
         ended.map_err(failed)
     }
+}
+
+fn not_ours() -> Error {
+    Error::new(
+        ErrorCode::Unauthenticated,
+        "the refresh token is not one of ours; sign in again",
+    )
 }

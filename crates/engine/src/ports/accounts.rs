@@ -1,7 +1,8 @@
 //! Identity's own reserved records: credentials, sessions, one-time tokens, administrators, keys.
 //!
 //! The accounts themselves are ordinary records of the model's accounts collection; a store reads `email`, `verified`
-//! and `roles` of them here, and never writes them. Contract, checked by the conformance suite in `testkit`:
+//! and `roles` of them here, and never writes them. When [`Store`](super::store::Store) deletes an account's record, the
+//! credential, sessions and tokens go in the same transaction. Contract, checked by the conformance suite in `testkit`:
 //! - Each method is atomic, and durable when it returns `Ok`.
 //! - Nothing that has expired at the `now` of a call is ever returned; [`AccountStore::sweep`] removes it.
 //! - What is decided about a refresh token is decided by [`Session::judge`] under the write lock, so that no store has an
@@ -276,10 +277,7 @@ pub trait AccountStore: Send + Sync {
     /// The secret of this name; `candidate` becomes it if there is none.
     async fn secret(&self, name: &str, candidate: Secret<[u8; 32]>) -> Result<Secret<[u8; 32]>>;
 
-    /// Everything of an account that is gone.
-    async fn forget(&self, user: Uuid) -> Result<()>;
-
-    /// Removes what has expired, and what belongs to users that are gone.
+    /// Removes what has expired.
     async fn sweep(&self, now: Timestamp) -> Result<()>;
 }
 

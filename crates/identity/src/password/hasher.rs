@@ -69,7 +69,15 @@ impl Hasher {
     /// `Unavailable` when too many wait.
     pub(crate) async fn hash(&self, password: Secret<String>) -> Result<Secret<String>, Error> {
         let parameters = self.parameters.clone();
-        self.in_turn(move || hash(&parameters, password.expose().as_bytes()))
+        let place = Place::take(&self.waiting, self.waiting_max)?;
+        self.in_turn(Some(place), move || hash(&parameters, password.expose().as_bytes()))
+            .await?
+    }
+
+    /// For whoever runs the server, with many at once: waits as long as it takes.
+    pub(crate) async fn hash_patiently(&self, password: Secret<String>) -> Result<Secret<String>, Error> {
+        let parameters = self.parameters.clone();
+        self.in_turn(None, move || hash(&parameters, password.expose().as_bytes()))
             .await?
     }
 
@@ -85,14 +93,21 @@ impl Hasher {
         let exists = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.dummy.clone());
         let parameters = self.parameters.clone();
+        let place = Place::take(&self.waiting, self.waiting_max)?;
         let verification = self
-            .in_turn(move || verify(&parameters, password.expose().as_bytes(), stored.expose()))
+            .in_turn(Some(place), move || {
+                verify(&parameters, password.expose().as_bytes(), stored.expose())
+            })
             .await??;
         Ok(if exists { verification } else { Verification::Wrong })
     }
 
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let place = Place::take(&self.waiting, self.waiting_max)?;
+    /// Gives the place in the queue back when the wait is over.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        place: Option<Place<'_>>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let turn = Arc::clone(&self.turns)
             .acquire_owned()
             .await
