@@ -4,12 +4,27 @@
 //! accepts has exactly one meaning and two back ends: [`Expression::evaluate`] in memory, and
 //! [`Expression::predicate`] for a store. [`Expression::decide`] settles what depends on the caller alone.
 
+mod check;
+mod convert;
+mod evaluate;
+mod lower;
+mod parse;
+pub(crate) mod pattern;
+mod scan;
+mod typed;
+mod types;
+
+use std::fmt;
 use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::access::Principal;
-use crate::model::{CollectionId, FieldId, FieldKind, Model, Timestamp, Value};
+use crate::model::{CollectionId, FieldId, FieldKind, Model, Scalar, Timestamp, Value, ValueType};
+use crate::query::functions::json_scalar;
 use crate::query::{Alias, Image, Pred, Term};
+
+use lower::Lowerer;
+use typed::Node;
 
 /// What is known before the database is asked.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +72,33 @@ pub struct ExprError {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+}
+
+impl ExprError {
+    pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            span,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    #[must_use]
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// The message alone; the place is the reader's to show.
+impl fmt::Display for ExprError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What an expression reads of the database.
@@ -158,17 +200,47 @@ pub enum Before<'a> {
 pub struct Expression {
     source: String,
     reads: Reads,
+    root: Node,
+    goes_to: Destination,
+}
+
+/// What the value of an expression is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Destination {
+    Anywhere,
+    /// A field that keeps lists and documents as JSON.
+    JsonField,
+    /// A scalar field, which a claim of the caller must be converted for.
+    Scalar(Scalar),
+}
+
+impl Destination {
+    fn of(expects: Expects<'_>) -> Self {
+        match expects {
+            Expects::ValueOf(FieldKind::Value(ty)) => match ty {
+                ValueType::Scalar(Scalar::Json) | ValueType::Document(_) | ValueType::List { .. } => Self::JsonField,
+                ValueType::Scalar(scalar) => Self::Scalar(*scalar),
+                ValueType::Enum(_) => Self::Scalar(Scalar::String),
+            },
+            _ => Self::Anywhere,
+        }
+    }
 }
 
 impl Expression {
     /// Parses and types. All errors at once.
-    pub fn compile(
-        _source: &str,
-        _scope: Scope,
-        _expects: Expects<'_>,
-        _model: &Model,
-    ) -> Result<Self, Vec<ExprError>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// Never empty; in the order of their places.
+    pub fn compile(source: &str, scope: Scope, expects: Expects<'_>, model: &Model) -> Result<Self, Vec<ExprError>> {
+        let syntax = parse::parse(source)?;
+        let checked = check::check(&syntax, scope, expects, model)?;
+        Ok(Self {
+            source: source.to_owned(),
+            reads: checked.reads,
+            root: checked.root,
+            goes_to: Destination::of(expects),
+        })
     }
 
     pub fn source(&self) -> &str {
@@ -181,15 +253,35 @@ impl Expression {
 
     /// Whether [`Expression::evaluate`] needs no `related`: it reads the record's own columns and the facts.
     pub fn is_local(&self) -> bool {
-        unimplemented!()
+        !self.root.deps.relations
     }
 
-    pub fn decide(&self, _model: &Model, _facts: Facts<'_>) -> Decision {
-        unimplemented!()
+    /// What the facts alone decide of a condition. What depends on `before` is left open, whatever `before` will mean.
+    pub fn decide(&self, model: &Model, facts: Facts<'_>) -> Decision {
+        let mut aliases = Aliases::default();
+        match Lowerer::deciding(model, facts, &mut aliases).predicate(&self.root) {
+            Ok(Pred::Const(true)) => Decision::Always,
+            Ok(Pred::Const(false)) => Decision::Never,
+            Ok(_) | Err(_) => Decision::Depends,
+        }
     }
 
-    pub fn evaluate(&self, _input: Input<'_>) -> Result<Value, EvalError> {
-        unimplemented!()
+    /// The value, as CEL has it. A reference is its key; a list for a field that keeps it as JSON is [`Value::Json`].
+    ///
+    /// # Errors
+    /// CEL's runtime errors.
+    pub fn evaluate(&self, input: Input<'_>) -> Result<Value, EvalError> {
+        let value = evaluate::evaluate(&self.root, input)?.into_value(self.goes_to == Destination::JsonField);
+        match (self.goes_to, value) {
+            (Destination::Scalar(scalar), Value::Json(json)) => {
+                let claim = serde_json::from_str(&json).unwrap_or(serde_json::Value::Null);
+                match json_scalar(&claim, scalar) {
+                    Value::Null => Err(EvalError("the claim has another type".into())),
+                    value => Ok(value),
+                }
+            }
+            (_, value) => Ok(value),
+        }
     }
 
     /// Whether a condition is true; an error is not.
@@ -201,12 +293,15 @@ impl Expression {
     ///
     /// # Errors
     /// What no predicate can say (found at start for rules, by [`Expression::compile`]'s caller lowering once).
-    pub fn predicate(&self, _lowering: &mut Lowering<'_>) -> Result<Pred, ExprError> {
-        unimplemented!()
+    pub fn predicate(&self, lowering: &mut Lowering<'_>) -> Result<Pred, ExprError> {
+        Lowerer::new(lowering).predicate(&self.root)
     }
 
-    /// The term of a [`Expects::SortTerm`] expression.
-    pub fn term(&self, _lowering: &mut Lowering<'_>) -> Result<Term, ExprError> {
-        unimplemented!()
+    /// The term of a [`Expects::SortTerm`] expression; null where it has an error.
+    ///
+    /// # Errors
+    /// As for [`Expression::predicate`].
+    pub fn term(&self, lowering: &mut Lowering<'_>) -> Result<Term, ExprError> {
+        Lowerer::new(lowering).sort_term(&self.root)
     }
 }

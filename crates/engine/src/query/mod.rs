@@ -2,6 +2,8 @@
 
 pub mod change;
 pub(crate) mod codec;
+pub mod functions;
+pub mod interpret;
 pub mod json;
 pub mod mutation;
 pub mod predicate;
