@@ -121,7 +121,9 @@ pub enum Term {
         guard: Box<Pred>,
         then: Box<Term>,
     },
-    /// Operands are guarded: never null, no overflow, no division by zero.
+    /// Null beside a null; otherwise guarded: no overflow, no division by zero. Both operands have the scalar's type, but:
+    /// a `Decimal` is multiplied with and divided by a `Long` (cut off behind the sixth digit); to a `DateTime`
+    /// milliseconds are added, a `Long`; and the difference of two is a `Long` of milliseconds.
     Arithmetic(Arithmetic, Scalar, Box<Term>, Box<Term>),
     Negate(Scalar, Box<Term>),
     Call(Function, Vec<Term>),
@@ -155,7 +157,7 @@ pub enum Arithmetic {
     Remainder,
 }
 
-/// Functions that every store provides. Times are UTC.
+/// Functions that every store provides, as [`functions`](super::functions) has them: of a null they are null. Times are UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
     /// Number of Unicode scalar values of text.
