@@ -2,6 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use engine::access::Principal;
 use engine::operations::Ctx;
 use engine::{Error, ErrorCode};
 use http::{HeaderMap, header};
@@ -23,31 +24,30 @@ impl FromRequestParts<Shared> for Caller {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
         let bearer = bearer(&parts.headers)?;
         let principal = shared.identity.authenticate(bearer).await?;
-        let about = parts
-            .extensions
-            .get::<About>()
-            .expect("the guard is outside of every handler")
-            .clone();
-        let About {
-            request_id,
-            deadline,
-            address,
-        } = about;
-        let ctx = Ctx {
-            principal,
-            request_id,
-            deadline,
-            address,
-        };
         Ok(Self {
-            ctx,
+            ctx: context(parts, principal),
             bearer: bearer.map(str::to_owned),
         })
     }
 }
 
+pub(crate) fn context(parts: &Parts, principal: Principal) -> Ctx {
+    let about = parts.extensions.get::<About>();
+    let About {
+        request_id,
+        deadline,
+        address,
+    } = about.expect("the guard is outside of every handler").clone();
+    Ctx {
+        principal,
+        request_id,
+        deadline,
+        address,
+    }
+}
+
 /// `Authorization: Bearer …` (RFC 6750).
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else {
         return Ok(None);

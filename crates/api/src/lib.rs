@@ -21,6 +21,7 @@ use tower::ServiceExt;
 
 use error::Problem;
 
+mod auth;
 mod body;
 mod caller;
 mod config;
@@ -65,7 +66,10 @@ impl std::ops::Deref for Shared {
 pub fn router(mut api: Api) -> Router {
     let pages = api.pages.take();
     let shared = Shared(Arc::new(api));
-    let routes = Router::new().merge(rest::routes()).merge(health::routes());
+    let routes = Router::new()
+        .merge(rest::routes())
+        .merge(auth::routes())
+        .merge(health::routes());
     let routes = match pages {
         Some(pages) => routes.fallback(move |request: Request| page(pages.clone(), request)),
         None => routes.fallback(async || Problem::no_such_path()),
