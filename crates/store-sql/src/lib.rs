@@ -2,6 +2,7 @@
 //!
 //! SQLite is here; nothing outside of its dialect, its connections ([`sqlite`]) and its migrations knows its name.
 
+mod accounts;
 mod compile;
 mod dialect;
 mod feed;

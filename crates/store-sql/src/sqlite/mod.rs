@@ -3,6 +3,7 @@
 //! [`SqliteStore::open`] takes sole possession of the file and starts the store's threads: one writer with group
 //! commit, some readers, one for checkpoints. Reads and writes reach them through [`readers`] and [`writer`].
 
+mod accounts;
 mod checkpoint;
 mod connection;
 pub(crate) mod error;

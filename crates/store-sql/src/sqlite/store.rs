@@ -17,6 +17,7 @@ use super::SqliteStore;
 use super::connection::Timed;
 use super::error::store_error;
 use super::session::SqliteSession;
+use crate::accounts;
 use crate::read;
 use crate::session::at_once;
 use crate::write::{self, Written, idempotency};
@@ -188,8 +189,8 @@ impl Work {
             return Ok(Done::Replayed(outcomes));
         }
         let written = at_once(write::run(&mut session, model, &self.mutations))?;
-        if !self.effects.is_empty() {
-            return Err(StoreError::Failed("accounts have no tables yet".to_owned()));
+        for effect in &self.effects {
+            at_once(accounts::apply_effect(&mut session, effect))?;
         }
         if let Some(claim) = &self.idempotency {
             self.keep(&mut session, claim, now, &written.outcomes)?;

@@ -15,6 +15,7 @@ use engine::query::{Change, DeletePlan, Image, LinkImage, Outcome, OutcomeKind, 
 
 use super::judge;
 use super::record::{RecordId, key_of};
+use crate::accounts;
 use crate::compile::{self, End, Frame, Links};
 use crate::session::{Columns, Session};
 
@@ -271,6 +272,11 @@ impl<'a> Cascade<'a> {
             session
                 .execute(compile::delete(session.dialect(), record.collection, &record.key))
                 .await?;
+            if Some(record.collection.id) == self.frame.model.accounts
+                && let Some(user) = record.key.single().and_then(Value::as_id)
+            {
+                accounts::forget(session, user).await?;
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use engine::Model;
 use engine::model::Structure;
 use rusqlite::{Connection, TransactionBehavior};
 
+mod accounts;
 mod ddl;
 mod system;
 #[cfg(test)]

@@ -3,23 +3,28 @@
 use engine::model::Structure;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::accounts;
+
 /// Statements by version: a database at version `n` has run the first `n` groups. Groups are only ever appended.
-const VERSIONS: &[&[&str]] = &[&[
-    "CREATE TABLE _ninefold_meta (key TEXT NOT NULL PRIMARY KEY, value ANY NOT NULL) STRICT",
-    "CREATE TABLE _ninefold_idempotency (
+const VERSIONS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE _ninefold_meta (key TEXT NOT NULL PRIMARY KEY, value ANY NOT NULL) STRICT",
+        "CREATE TABLE _ninefold_idempotency (
         scope BLOB NOT NULL PRIMARY KEY,
         request BLOB NOT NULL,
         outcome BLOB NOT NULL,
         expires_at INTEGER NOT NULL
     ) STRICT",
-    "CREATE INDEX _ninefold_idempotency_expires ON _ninefold_idempotency (expires_at)",
-    "CREATE TABLE _ninefold_migration (
+        "CREATE INDEX _ninefold_idempotency_expires ON _ninefold_idempotency (expires_at)",
+        "CREATE TABLE _ninefold_migration (
         id INTEGER NOT NULL PRIMARY KEY,
         name TEXT NOT NULL,
         checksum BLOB NOT NULL,
         applied_at INTEGER NOT NULL
     ) STRICT",
-]];
+    ],
+    accounts::TABLES,
+];
 
 const META: &str = "_ninefold_meta";
 const SYSTEM_VERSION: &str = "system_version";
