@@ -1,69 +1,14 @@
 //! Values from text, as constants and conversions in an expression write them.
 
-use jiff::civil;
+use crate::model::{Timestamp, Value};
 
-use crate::model::{Date, Decimal, Timestamp, Value};
-
-/// The first and the last moment that a `DateTime` can be: years 1 to 9999.
-pub(super) const TIMESTAMP_MIN: i64 = -62_135_596_800_000;
-pub(super) const TIMESTAMP_MAX: i64 = 253_402_300_799_999;
 /// The longest duration of CEL, in milliseconds: 10,000 years.
 pub(super) const DURATION_MAX: i64 = 315_576_000_000_000;
 
-/// RFC 3339. What is finer than a millisecond is cut off.
-pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    // jiff takes more forms than RFC 3339 has.
-    let shape = text.as_bytes();
-    let well_formed = shape.len() >= 20
-        && matches!(shape[10], b'T' | b't')
-        && !text.contains(['[', ' '])
-        && text[11..].contains(['Z', 'z', '+', '-']);
-    if !well_formed {
-        return None;
-    }
-    let moment: jiff::Timestamp = text.parse().ok()?;
-    checked_timestamp(moment.as_nanosecond().div_euclid(1_000_000))
-}
-
+/// Within the years 1 to 9999.
 pub(super) fn checked_timestamp(ms: i128) -> Option<Timestamp> {
-    let ms = i64::try_from(ms).ok()?;
-    (TIMESTAMP_MIN..=TIMESTAMP_MAX).contains(&ms).then_some(Timestamp(ms))
-}
-
-/// `2024-05-01`.
-pub(super) fn date(text: &str) -> Option<Date> {
-    if text.len() != 10 {
-        return None;
-    }
-    let day: civil::Date = text.parse().ok()?;
-    if day.year() < 1 {
-        return None;
-    }
-    let epoch = civil::date(1970, 1, 1);
-    let days = day.since((jiff::Unit::Day, epoch)).ok()?.get_days();
-    Some(Date(days))
-}
-
-/// Digits with at most six behind the point.
-pub(super) fn decimal(text: &str) -> Option<Decimal> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let scale = Decimal::SCALE as usize;
-    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || digits.ends_with('.') {
-        return None;
-    }
-    let significant = fraction.trim_end_matches('0');
-    if significant.len() > scale {
-        return None;
-    }
-    let scaled: i128 = format!("{whole}{significant:0<scale$}").parse().ok()?;
-    let scaled = if negative { -scaled } else { scaled };
-    i64::try_from(scaled).ok().map(Decimal)
+    let moment = Timestamp(i64::try_from(ms).ok()?);
+    (Timestamp::MIN..=Timestamp::MAX).contains(&moment).then_some(moment)
 }
 
 /// CEL's `duration('1h30m')`: numbers with the units `h m s ms us ns`, in milliseconds.

@@ -4,6 +4,8 @@
 
 use std::cmp::Ordering;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use uuid::Uuid;
 
 use super::predicate::{Arithmetic, Comparison, Function, TextTest};
@@ -89,24 +91,13 @@ pub fn is_float_operand(float: f64) -> bool {
 
 /// `None` where there is no result: overflow, division by zero, operands that don't belong together.
 ///
-/// A moment and a number of milliseconds make a moment; two moments make a number of milliseconds; a Decimal is
-/// multiplied with and divided by an integer, and cut off behind the sixth digit.
+/// A moment and a number of milliseconds make a moment; two moments make a number of milliseconds. Products and
+/// quotients of Decimals are cut off behind the sixth digit.
 pub fn arithmetic(operator: Arithmetic, left: &Value, right: &Value) -> Option<Value> {
     match (left, right) {
         (Value::Int(left), Value::Int(right)) => integer(operator, *left, *right).map(Value::Int),
         (Value::Float(left), Value::Float(right)) => float(operator, *left, *right).map(Value::Float),
-        (Value::Decimal(left), Value::Decimal(right)) => match operator {
-            Arithmetic::Add | Arithmetic::Subtract => {
-                integer(operator, left.0, right.0).map(Decimal).map(Value::Decimal)
-            }
-            _ => None,
-        },
-        (Value::Decimal(left), Value::Int(right)) => match operator {
-            Arithmetic::Multiply | Arithmetic::Divide => {
-                integer(operator, left.0, *right).map(Decimal).map(Value::Decimal)
-            }
-            _ => None,
-        },
+        (Value::Decimal(left), Value::Decimal(right)) => decimal(operator, *left, *right).map(Value::Decimal),
         (Value::DateTime(left), Value::Int(right)) if operator == Arithmetic::Add => {
             left.0.checked_add(*right).map(Timestamp).map(Value::DateTime)
         }
@@ -125,6 +116,18 @@ fn integer(operator: Arithmetic, left: i64, right: i64) -> Option<i64> {
         Arithmetic::Divide => left.checked_div(right),
         Arithmetic::Remainder => left.checked_rem(right),
     }
+}
+
+fn decimal(operator: Arithmetic, left: Decimal, right: Decimal) -> Option<Decimal> {
+    let (one, left, right) = (i128::from(Decimal::ONE), i128::from(left.0), i128::from(right.0));
+    let scaled = match operator {
+        Arithmetic::Add => left + right,
+        Arithmetic::Subtract => left - right,
+        Arithmetic::Multiply => left * right / one,
+        Arithmetic::Divide => (left * one).checked_div(right)?,
+        Arithmetic::Remainder => return None,
+    };
+    i64::try_from(scaled).ok().map(Decimal)
 }
 
 fn float(operator: Arithmetic, left: f64, right: f64) -> Option<f64> {
@@ -301,21 +304,28 @@ pub fn json_part(json: &str, path: &[Box<str>], ty: Scalar) -> Value {
     json_scalar(at, ty)
 }
 
-/// A JSON value as a value of `ty`; null for null and for what has another type. Types that JSON has no exact form for
-/// are never asked for.
+/// A JSON value as a value of `ty`, from the notation in which values are kept and answered; null for null and for what
+/// is something else. A `Float` is any number.
 pub fn json_scalar(json: &serde_json::Value, ty: Scalar) -> Value {
+    let text = json.as_str();
     let value = match ty {
-        Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => json.as_str().map(Value::text),
-        Scalar::Int | Scalar::Long => json.as_i64().map(Value::Int),
+        Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => text.map(Value::text),
+        Scalar::Int => json.as_i64().map(Value::Int),
+        // Beyond 2^53 a text.
+        Scalar::Long => json.as_i64().or_else(|| text?.parse().ok()).map(Value::Int),
         Scalar::Float => json.as_f64().map(Value::Float),
         Scalar::Boolean => json.as_bool().map(Value::Bool),
-        Scalar::Id => json
-            .as_str()
+        Scalar::Id => text
             .filter(|text| text.len() == 36)
             .and_then(|text| Uuid::parse_str(text).ok())
             .map(Value::Id),
+        Scalar::Decimal => text.and_then(|text| Decimal::parse(text).ok()).map(Value::Decimal),
+        Scalar::DateTime => text.and_then(Timestamp::parse).map(Value::DateTime),
+        Scalar::Date => text.and_then(Date::parse).map(Value::Date),
+        Scalar::Bytes => text
+            .and_then(|text| BASE64_STANDARD.decode(text).ok())
+            .map(|bytes| Value::Bytes(bytes.into())),
         Scalar::Json => (!json.is_null()).then(|| Value::Json(json.to_string().into())),
-        Scalar::Decimal | Scalar::DateTime | Scalar::Date | Scalar::Bytes => None,
     };
     value.unwrap_or(Value::Null)
 }

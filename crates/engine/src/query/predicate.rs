@@ -121,9 +121,9 @@ pub enum Term {
         guard: Box<Pred>,
         then: Box<Term>,
     },
-    /// Null beside a null; otherwise guarded: no overflow, no division by zero. Both operands have the scalar's type, but:
-    /// a `Decimal` is multiplied with and divided by a `Long` (cut off behind the sixth digit); to a `DateTime`
-    /// milliseconds are added, a `Long`; and the difference of two is a `Long` of milliseconds.
+    /// Null beside a null; otherwise guarded: no overflow, no division by zero. Both operands have the scalar's type, but
+    /// to a `DateTime` milliseconds are added, a `Long`, and the difference of two is a `Long` of milliseconds.
+    /// Products and quotients of `Decimal`s are cut off behind the sixth digit, and null where they don't fit.
     Arithmetic(Arithmetic, Scalar, Box<Term>, Box<Term>),
     Negate(Scalar, Box<Term>),
     Call(Function, Vec<Term>),

@@ -4,7 +4,7 @@ use super::Checker;
 use crate::expr::convert;
 use crate::expr::typed::{Call, Kind, Node};
 use crate::expr::types::{Type, key_type};
-use crate::model::{Decimal, EnumId, Value, closest};
+use crate::model::{Date, Decimal, EnumId, Timestamp, Value, closest};
 
 impl Checker<'_> {
     /// A constant as a value of `wanted`, where it can be one; anything else as it is. A constant that should be one and
@@ -21,11 +21,11 @@ impl Checker<'_> {
             (Value::Int(int), Type::Decimal) => int
                 .checked_mul(Decimal::ONE)
                 .map(|scaled| Value::Decimal(Decimal(scaled))),
-            (Value::Float(float), Type::Decimal) => convert::decimal(&float.to_string()).map(Value::Decimal),
+            (Value::Float(float), Type::Decimal) => Decimal::parse(&float.to_string()).ok().map(Value::Decimal),
             (Value::Text(text), Type::Id) => convert::id(text),
-            (Value::Text(text), Type::DateTime) => convert::timestamp(text).map(Value::DateTime),
-            (Value::Text(text), Type::Date) => convert::date(text).map(Value::Date),
-            (Value::Text(text), Type::Decimal) => convert::decimal(text).map(Value::Decimal),
+            (Value::Text(text), Type::DateTime) => Timestamp::parse(text).map(Value::DateTime),
+            (Value::Text(text), Type::Date) => Date::parse(text).map(Value::Date),
+            (Value::Text(text), Type::Decimal) => Decimal::parse(text).ok().map(Value::Decimal),
             (Value::Text(text), Type::Enum(id)) => {
                 return match self.enum_value(*id, text) {
                     Ok(()) => Node::new(Kind::Const(Value::Text(text.clone())), wanted, node.span),

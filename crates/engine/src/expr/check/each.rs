@@ -82,7 +82,6 @@ impl Checker<'_> {
                 );
             }
         };
-        self.check_items(&range);
         let level = u8::try_from(self.variables.len()).expect("variables are bounded by EACH_DEPTH_MAX");
         self.variables.push(Variable {
             name: variable.to_owned(),
@@ -119,14 +118,5 @@ impl Checker<'_> {
             body,
         };
         Node::new(Kind::Each(Box::new(each)), ty, span.clone())
-    }
-
-    /// Engines don't read every type alike out of a stored list.
-    pub(super) fn check_items(&mut self, range: &Node) {
-        if let (Kind::Field { .. } | Kind::Part { .. }, Type::List(_)) = (&range.kind, &range.ty)
-            && let Some(message) = self.not_in_json(&range.ty, "list")
-        {
-            self.error_help(&range.span, message, "relate to records of a collection instead");
-        }
     }
 }

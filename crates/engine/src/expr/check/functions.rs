@@ -7,7 +7,7 @@ use crate::expr::parse::{Name, Syntax};
 use crate::expr::typed::{Call, Kind, Node, TimePart};
 use crate::expr::types::Type;
 use crate::expr::{convert, pattern};
-use crate::model::{Value, closest};
+use crate::model::{Date, Decimal, Timestamp, Value, closest};
 use crate::query::TextTest;
 
 /// Those that are called on their first argument, as in `text.trim()`.
@@ -336,18 +336,18 @@ impl Checker<'_> {
     fn constant_conversion(&mut self, function: &str, text: &str, argument: &Node, span: &Range<usize>) -> Node {
         let (value, ty, example) = match function {
             "timestamp" => (
-                convert::timestamp(text).map(Value::DateTime),
+                Timestamp::parse(text).map(Value::DateTime),
                 Type::DateTime,
                 "timestamp('2024-05-01T12:00:00Z')",
             ),
-            "date" => (convert::date(text).map(Value::Date), Type::Date, "date('2024-05-01')"),
+            "date" => (Date::parse(text).map(Value::Date), Type::Date, "date('2024-05-01')"),
             "duration" => (
                 convert::duration(text).map(Value::Duration),
                 Type::Duration,
                 "duration('1h30m')",
             ),
             "decimal" => (
-                convert::decimal(text).map(Value::Decimal),
+                Decimal::parse(text).ok().map(Value::Decimal),
                 Type::Decimal,
                 "decimal('1.50')",
             ),

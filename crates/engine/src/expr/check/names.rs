@@ -220,32 +220,11 @@ impl Checker<'_> {
             return self.error_help(name_span, format!("{} has no field `{name}`", document.name), help);
         };
         let ty = Type::of_value(&field.ty);
-        if let Some(error) = self.not_in_json(&ty, name) {
-            return self.error_help(name_span, error, "keep it in a field of the collection itself");
-        }
         let kind = Kind::Part {
             of: Box::new(of),
             name: name.into(),
         };
         Node::new(kind, ty, span.clone())
-    }
-
-    /// What engines don't read alike out of JSON.
-    pub(super) fn not_in_json(&self, ty: &Type, name: &str) -> Option<String> {
-        let innermost = match ty {
-            Type::List(item) => item,
-            other => other,
-        };
-        let unreadable = matches!(
-            innermost,
-            Type::Decimal | Type::DateTime | Type::Date | Type::Bytes | Type::List(_)
-        );
-        unreadable.then(|| {
-            format!(
-                "`{name}` is {} inside of JSON, which can't be looked into",
-                ty.describe(self.model)
-            )
-        })
     }
 
     pub(super) fn index(&mut self, of: &Syntax, index: &Syntax, span: &Range<usize>) -> Node {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Checker;
 use crate::expr::parse::{Binary, Syntax};
-use crate::expr::typed::{Kind, Node};
+use crate::expr::typed::{Call, Kind, Node};
 use crate::expr::types::Type;
 use crate::query::{Arithmetic, Comparison};
 
@@ -193,7 +193,6 @@ impl Checker<'_> {
                 (item, range)
             }
             Type::List(wanted) => {
-                self.check_items(&range);
                 let item = self.adapt(item, &wanted);
                 let item_type = item.ty.clone();
                 let range = if range.constant().is_some() {
@@ -243,21 +242,20 @@ impl Checker<'_> {
 
     pub(super) fn arithmetic(&mut self, operator: Arithmetic, left: Node, right: Node, span: &Range<usize>) -> Node {
         use Arithmetic::{Add, Divide, Multiply, Remainder, Subtract};
-        let scales = match operator {
-            Multiply => left.ty == Type::Decimal || right.ty == Type::Decimal,
-            Divide => left.ty == Type::Decimal,
-            _ => false,
+        let (left, right) = self.unify(left, right);
+        // How often a price is paid is an integer.
+        let (left, right) = match (operator, &left.ty, &right.ty) {
+            (Multiply | Divide, Type::Decimal, Type::Int) => (left, to_decimal(right)),
+            (Multiply | Divide, Type::Int, Type::Decimal) => (to_decimal(left), right),
+            _ => (left, right),
         };
-        let (left, right) = if scales { (left, right) } else { self.unify(left, right) };
         if left.ty == Type::Unknown || right.ty == Type::Unknown {
             return Node::unknown(span.clone());
         }
         let (left, right, ty) = match (operator, &left.ty, &right.ty) {
             (_, Type::Int, Type::Int) => (left, right, Type::Int),
             (Add | Subtract | Multiply | Divide, Type::Float, Type::Float) => (left, right, Type::Float),
-            (Add | Subtract, Type::Decimal, Type::Decimal) => (left, right, Type::Decimal),
-            (Multiply | Divide, Type::Decimal, Type::Int) => (left, right, Type::Decimal),
-            (Multiply, Type::Int, Type::Decimal) => (right, left, Type::Decimal),
+            (Add | Subtract | Multiply | Divide, Type::Decimal, Type::Decimal) => (left, right, Type::Decimal),
             (Add, Type::Text | Type::Enum(_), Type::Text | Type::Enum(_)) => (left, right, Type::Text),
             (Add | Subtract, Type::DateTime, Type::Duration) => (left, right, Type::DateTime),
             (Add, Type::Duration, Type::DateTime) => (right, left, Type::DateTime),
@@ -304,6 +302,11 @@ impl Checker<'_> {
     }
 }
 
+fn to_decimal(node: Node) -> Node {
+    let span = node.span.clone();
+    Node::new(Kind::Call(Call::ToDecimal, Box::new(node)), Type::Decimal, span)
+}
+
 fn json_item(ty: &Type) -> bool {
     matches!(
         ty,
@@ -317,7 +320,7 @@ fn conversion_help(a: &Type, b: &Type) -> Option<&'static str> {
         Some("write `double(…)` around the integer")
     } else if either(&Type::Int, &Type::Decimal) {
         Some("write `decimal(…)` around the integer")
-    } else if either(&Type::Float, &Type::Decimal) || (*a == Type::Decimal && *b == Type::Decimal) {
+    } else if either(&Type::Float, &Type::Decimal) {
         Some("write `double(…)` around the Decimal")
     } else if either(&Type::DateTime, &Type::Date) {
         Some("write `date(…)` around the DateTime, or `timestamp(…)` around the Date")

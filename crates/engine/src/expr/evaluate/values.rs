@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 use super::super::typed::Call;
 use super::super::types::Type;
 use super::{Val, compare};
-use crate::model::{Scalar, Value};
+use crate::model::{Scalar, Value, ValueType};
 use crate::query::functions::json_scalar;
+use crate::query::json::write_value;
 
 pub(super) fn constant<'a>(value: &Value) -> Val<'a> {
     match value {
@@ -20,17 +21,21 @@ pub(super) fn constant<'a>(value: &Value) -> Val<'a> {
 /// A part of a document as a value of the type that the schema gives it; null where it has another.
 pub(super) fn from_json<'a>(json: &Json, ty: &Type) -> Val<'a> {
     let scalar = match ty {
-        Type::Bool => Scalar::Boolean,
-        Type::Int => Scalar::Long,
-        Type::Float => Scalar::Float,
-        Type::Id => Scalar::Id,
-        Type::Text | Type::Enum(_) => Scalar::String,
         Type::List(item) => {
             return match json {
                 Json::Array(items) => Val::List(items.iter().map(|inner| from_json(inner, item)).collect()),
                 _ => Val::Plain(Value::Null),
             };
         }
+        Type::Bool => Scalar::Boolean,
+        Type::Int => Scalar::Long,
+        Type::Float => Scalar::Float,
+        Type::Decimal => Scalar::Decimal,
+        Type::Id => Scalar::Id,
+        Type::Text | Type::Enum(_) => Scalar::String,
+        Type::Bytes => Scalar::Bytes,
+        Type::DateTime => Scalar::DateTime,
+        Type::Date => Scalar::Date,
         _ if json.is_null() => return Val::Plain(Value::Null),
         _ => return Val::Json(json.clone()),
     };
@@ -119,15 +124,9 @@ pub(super) fn json_argument(json: &Json, call: Call) -> Value {
     }
 }
 
+/// In the notation in which fields keep it.
 pub(super) fn to_json(value: &Value) -> Json {
-    match value {
-        Value::Bool(truth) => Json::Bool(*truth),
-        Value::Int(int) => Json::from(*int),
-        Value::Float(float) => Json::from(*float),
-        Value::Text(text) => Json::from(&**text),
-        Value::Id(id) => Json::from(id.hyphenated().to_string()),
-        Value::Json(json) => serde_json::from_str(json).unwrap_or(Json::Null),
-        Value::List(items) => Json::Array(items.iter().map(to_json).collect()),
-        _ => Json::Null,
-    }
+    let mut out = Vec::new();
+    write_value(&mut out, &ValueType::Scalar(Scalar::Long), value);
+    serde_json::from_slice(&out).unwrap_or(Json::Null)
 }

@@ -13,7 +13,7 @@ use crate::query::{Arithmetic, Comparison, Function, Pred, Term};
 pub(super) type Range = (i128, i128);
 
 pub(super) const INTEGERS: Range = (i64::MIN as i128, i64::MAX as i128);
-pub(super) const MOMENTS: Range = (convert::TIMESTAMP_MIN as i128, convert::TIMESTAMP_MAX as i128);
+pub(super) const MOMENTS: Range = (Timestamp::MIN.0 as i128, Timestamp::MAX.0 as i128);
 pub(super) const DURATIONS: Range = (-convert::DURATION_MAX as i128, convert::DURATION_MAX as i128);
 
 impl Lowerer<'_> {
@@ -45,6 +45,9 @@ impl Lowerer<'_> {
             (Type::DateTime, ..) => timed(Arithmetic::Add, Scalar::DateTime, a, b, MOMENTS, present),
             (Type::Duration, Type::DateTime, _) => timed(operator, Scalar::DateTime, a, b, DURATIONS, present),
             (Type::Duration, ..) => timed(operator, Scalar::Long, a, b, DURATIONS, present),
+            (Type::Decimal, ..) if matches!(operator, Arithmetic::Multiply | Arithmetic::Divide) => {
+                decimal(operator, a, b)
+            }
             (Type::Decimal, ..) => integer(operator, Scalar::Decimal, a, b, present),
             _ => integer(operator, Scalar::Long, a, b, present),
         })
@@ -143,7 +146,7 @@ fn combined(operator: Arithmetic, a: Range, b: Range) -> Option<Range> {
     })
 }
 
-/// Integers, and Decimals as integers of millionths.
+/// Integers, and sums of Decimals as integers of millionths.
 fn integer(operator: Arithmetic, scalar: Scalar, a: Valued, b: Valued, present: Pred) -> Valued {
     let (a_range, b_range) = (a.range.unwrap_or(INTEGERS), b.range.unwrap_or(INTEGERS));
     let term = operation(operator, scalar, a.term.clone(), b.term.clone());
@@ -156,8 +159,8 @@ fn integer(operator: Arithmetic, scalar: Scalar, a: Valued, b: Valued, present: 
     }
     let guard = match operator {
         Arithmetic::Add | Arithmetic::Subtract => sum_guard(operator, scalar, &a.term, &b.term),
-        Arithmetic::Multiply => product_guard(scalar, &a.term, &b.term),
-        Arithmetic::Divide | Arithmetic::Remainder => quotient_guard(scalar, &a.term, &b.term, a_range, b_range),
+        Arithmetic::Multiply => product_guard(&a.term, &b.term),
+        Arithmetic::Divide | Arithmetic::Remainder => quotient_guard(&a.term, &b.term, a_range, b_range),
     };
     let range = range.map_or(INTEGERS, |range| clipped(range, INTEGERS));
     guarded(term, guard, present, Some(range))
@@ -203,15 +206,16 @@ fn sum_guard(operator: Arithmetic, scalar: Scalar, a: &Term, b: &Term) -> Pred {
     ])
 }
 
-/// `a` lies between the quotients of the limits by `b`. `a` is a Decimal or an integer, `b` an integer.
-fn product_guard(scalar: Scalar, a: &Term, b: &Term) -> Pred {
-    let when = |operator, value| comparison(operator, b.clone(), constant(Scalar::Long, value));
-    let quotient = |limit: i128| operation(Arithmetic::Divide, scalar, constant(scalar, limit), b.clone());
+/// `a` lies between the quotients of the limits by `b`.
+fn product_guard(a: &Term, b: &Term) -> Pred {
     let (min, max) = INTEGERS;
+    let number = |value| constant(Scalar::Long, value);
+    let when = |operator, value| comparison(operator, b.clone(), number(value));
+    let quotient = |limit| operation(Arithmetic::Divide, Scalar::Long, number(limit), b.clone());
     let highest = if_term(
         when(Comparison::Gt, 0),
         quotient(max),
-        if_term(when(Comparison::Lt, -1), quotient(min), constant(scalar, max)),
+        if_term(when(Comparison::Lt, -1), quotient(min), number(max)),
     );
     let lowest = if_term(
         when(Comparison::Gt, 0),
@@ -219,7 +223,7 @@ fn product_guard(scalar: Scalar, a: &Term, b: &Term) -> Pred {
         if_term(
             when(Comparison::Lt, -1),
             quotient(max),
-            if_term(when(Comparison::Eq, -1), constant(scalar, -max), constant(scalar, min)),
+            if_term(when(Comparison::Eq, -1), number(-max), number(min)),
         ),
     );
     Pred::and([
@@ -228,17 +232,35 @@ fn product_guard(scalar: Scalar, a: &Term, b: &Term) -> Pred {
     ])
 }
 
-/// `a` is a Decimal or an integer, `b` an integer.
-fn quotient_guard(scalar: Scalar, a: &Term, b: &Term, a_range: Range, b_range: Range) -> Pred {
-    let not = |scalar, term: &Term, value| comparison(Comparison::Ne, term.clone(), constant(scalar, value));
+fn quotient_guard(a: &Term, b: &Term, a_range: Range, b_range: Range) -> Pred {
+    let not = |term: &Term, value| comparison(Comparison::Ne, term.clone(), constant(Scalar::Long, value));
     let mut guards = Vec::new();
     if b_range.0 <= 0 && b_range.1 >= 0 {
-        guards.push(not(Scalar::Long, b, 0));
+        guards.push(not(b, 0));
     }
     if a_range.0 <= INTEGERS.0 && b_range.0 <= -1 && b_range.1 >= -1 {
-        guards.push(Pred::or([not(scalar, a, INTEGERS.0), not(Scalar::Long, b, -1)]));
+        guards.push(Pred::or([not(a, INTEGERS.0), not(b, -1)]));
     }
     Pred::and(guards)
+}
+
+/// Products and quotients need more than 64 bits on the way; a store makes null of what doesn't fit in the end.
+fn decimal(operator: Arithmetic, a: Valued, b: Valued) -> Valued {
+    let guard = match operator {
+        Arithmetic::Divide => comparison(Comparison::Ne, b.term.clone(), constant(Scalar::Decimal, 0)),
+        _ => Pred::Const(true),
+    };
+    let term = if_term(
+        guard,
+        operation(operator, Scalar::Decimal, a.term, b.term),
+        Term::Const(Value::Null),
+    );
+    Valued {
+        defined: Pred::IsNull(term.clone()).complement(),
+        term,
+        nullable: false,
+        range: Some(INTEGERS),
+    }
 }
 
 fn float(operator: Arithmetic, a: Valued, b: Valued, present: Pred) -> Valued {
