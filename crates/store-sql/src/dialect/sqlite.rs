@@ -56,7 +56,7 @@ impl Dialect for Sqlite {
     fn function(&self, function: Function) -> &'static str {
         match function {
             Function::TextLength | Function::BytesLength => "length({0})",
-            Function::ListLength => "json_array_length({0})",
+            Function::ListLength => "json_array_length(ninefold_json_array({0}))",
             Function::LowerAscii => "lower({0})",
             Function::UpperAscii => "upper({0})",
             Function::Concat => "({0} || {1})",
@@ -83,60 +83,52 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn arithmetic(&self, operation: Arithmetic, scalar: Scalar) -> &'static str {
-        match (operation, scalar) {
-            (Arithmetic::Multiply, Scalar::Decimal) => "ninefold_decimal_multiply({0}, {1})",
-            (Arithmetic::Divide, Scalar::Decimal) => "ninefold_decimal_divide({0}, {1})",
-            (Arithmetic::Add, _) => "({0} + {1})",
-            (Arithmetic::Subtract, _) => "({0} - {1})",
-            (Arithmetic::Multiply, _) => "({0} * {1})",
-            (Arithmetic::Divide, _) => "({0} / {1})",
-            (Arithmetic::Remainder, _) => "({0} % {1})",
+    fn arithmetic(&self, operation: Arithmetic, _scalar: Scalar) -> &'static str {
+        match operation {
+            Arithmetic::Add => "({0} + {1})",
+            Arithmetic::Subtract => "({0} - {1})",
+            Arithmetic::Multiply => "({0} * {1})",
+            Arithmetic::Divide => "({0} / {1})",
+            Arithmetic::Remainder => "({0} % {1})",
         }
     }
 
     fn json_part(&self, scalar: Scalar) -> &'static str {
         match scalar {
-            Scalar::Id => "ninefold_json_id({0} -> {1})",
-            Scalar::Int | Scalar::Long => "ninefold_json_int({0} -> {1})",
-            Scalar::Float => "ninefold_json_float({0} -> {1})",
-            Scalar::Decimal => "ninefold_json_decimal({0} -> {1})",
-            Scalar::Boolean => "ninefold_json_bool({0} -> {1})",
-            Scalar::DateTime => "ninefold_json_moment({0} -> {1})",
-            Scalar::Date => "ninefold_json_date({0} -> {1})",
-            Scalar::Bytes => "ninefold_json_bytes({0} -> {1})",
-            Scalar::Json => "({0} -> {1})",
-            Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => "ninefold_json_text({0} -> {1})",
+            Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => "ninefold_json_text({0}, {1})",
+            Scalar::Int | Scalar::Long => "ninefold_json_int({0}, {1})",
+            Scalar::Float => "ninefold_json_float({0}, {1})",
+            Scalar::Boolean => "ninefold_json_bool({0}, {1})",
+            Scalar::Id => "ninefold_json_id({0}, {1})",
+            Scalar::Json => "ninefold_json({0}, {1})",
+            Scalar::Decimal | Scalar::DateTime | Scalar::Date | Scalar::Bytes => "NULL",
         }
     }
 
     fn json_path(&self, path: &[Box<str>]) -> String {
-        let mut text = String::from("$");
-        for name in path {
-            text.push('.');
-            text.push_str(&serde_json::Value::from(&**name).to_string());
-        }
-        text
+        serde_json::Value::from(path.iter().map(|name| &**name).collect::<Vec<_>>()).to_string()
     }
 
     fn json_items(&self) -> &'static str {
-        "json_each({0})"
+        "json_each(ninefold_json_array({0}))"
     }
 
     fn json_item(&self, scalar: Scalar) -> &'static str {
         match scalar {
-            Scalar::Id => "ninefold_json_id(json_quote({0}.value))",
-            Scalar::Int | Scalar::Long => "ninefold_json_int(json_quote({0}.value))",
-            Scalar::Float => "ninefold_json_float(json_quote({0}.value))",
-            Scalar::Decimal => "ninefold_json_decimal(json_quote({0}.value))",
-            Scalar::Boolean => "(CASE {0}.type WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)",
-            Scalar::DateTime => "ninefold_json_moment(json_quote({0}.value))",
-            Scalar::Date => "ninefold_json_date(json_quote({0}.value))",
-            Scalar::Bytes => "ninefold_json_bytes(json_quote({0}.value))",
-            Scalar::Json => "json_quote({0}.value)",
             Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => {
                 "(CASE {0}.type WHEN 'text' THEN {0}.value END)"
             }
+            // What has more than 64 bits is of this type too, but a double.
+            Scalar::Int | Scalar::Long => {
+                "(CASE typeof({0}.value) || {0}.type WHEN 'integerinteger' THEN {0}.value END)"
+            }
+            Scalar::Float => "(CASE WHEN {0}.type IN ('integer', 'real') THEN CAST({0}.value AS REAL) END)",
+            Scalar::Boolean => "(CASE {0}.type WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)",
+            Scalar::Id => "(CASE {0}.type WHEN 'text' THEN ninefold_json_id(json_quote({0}.value), '[]') END)",
+            Scalar::Json => {
+                "(CASE {0}.type WHEN 'null' THEN NULL WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE json_quote({0}.value) END)"
+            }
+            Scalar::Decimal | Scalar::DateTime | Scalar::Date | Scalar::Bytes => "NULL",
         }
     }
 

@@ -15,6 +15,8 @@ mod queue;
 mod readers;
 mod session;
 mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};

@@ -124,7 +124,7 @@ fn value(stored: ValueRef<'_>, kind: Kind) -> Option<Value> {
 }
 
 /// A value as it is stored.
-struct Bound<'a>(&'a Value);
+pub(super) struct Bound<'a>(pub(super) &'a Value);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
