@@ -83,25 +83,32 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn arithmetic(&self, operation: Arithmetic, _scalar: Scalar) -> &'static str {
-        match operation {
-            Arithmetic::Add => "({0} + {1})",
-            Arithmetic::Subtract => "({0} - {1})",
-            Arithmetic::Multiply => "({0} * {1})",
-            Arithmetic::Divide => "({0} / {1})",
-            Arithmetic::Remainder => "({0} % {1})",
+    fn arithmetic(&self, operation: Arithmetic, scalar: Scalar) -> &'static str {
+        match (operation, scalar) {
+            // The product of two numbers that are kept times a million needs more than 64 bits on the way.
+            (Arithmetic::Multiply, Scalar::Decimal) => "ninefold_decimal_multiply({0}, {1})",
+            (Arithmetic::Divide, Scalar::Decimal) => "ninefold_decimal_divide({0}, {1})",
+            (Arithmetic::Add, _) => "({0} + {1})",
+            (Arithmetic::Subtract, _) => "({0} - {1})",
+            (Arithmetic::Multiply, _) => "({0} * {1})",
+            (Arithmetic::Divide, _) => "({0} / {1})",
+            (Arithmetic::Remainder, _) => "({0} % {1})",
         }
     }
 
     fn json_part(&self, scalar: Scalar) -> &'static str {
         match scalar {
             Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => "ninefold_json_text({0}, {1})",
-            Scalar::Int | Scalar::Long => "ninefold_json_int({0}, {1})",
+            Scalar::Int => "ninefold_json_int({0}, {1})",
+            Scalar::Long => "ninefold_json_long({0}, {1})",
             Scalar::Float => "ninefold_json_float({0}, {1})",
             Scalar::Boolean => "ninefold_json_bool({0}, {1})",
             Scalar::Id => "ninefold_json_id({0}, {1})",
+            Scalar::Decimal => "ninefold_json_decimal({0}, {1})",
+            Scalar::DateTime => "ninefold_json_moment({0}, {1})",
+            Scalar::Date => "ninefold_json_date({0}, {1})",
+            Scalar::Bytes => "ninefold_json_bytes({0}, {1})",
             Scalar::Json => "ninefold_json({0}, {1})",
-            Scalar::Decimal | Scalar::DateTime | Scalar::Date | Scalar::Bytes => "NULL",
         }
     }
 
@@ -118,17 +125,24 @@ impl Dialect for Sqlite {
             Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => {
                 "(CASE {0}.type WHEN 'text' THEN {0}.value END)"
             }
-            // What has more than 64 bits is of this type too, but a double.
-            Scalar::Int | Scalar::Long => {
-                "(CASE typeof({0}.value) || {0}.type WHEN 'integerinteger' THEN {0}.value END)"
+            Scalar::Int => "(CASE {0}.type WHEN 'integer' THEN ninefold_json_int(json_quote({0}.value), '[]') END)",
+            Scalar::Long => {
+                "(CASE WHEN {0}.type IN ('integer', 'text') THEN ninefold_json_long(json_quote({0}.value), '[]') END)"
             }
             Scalar::Float => "(CASE WHEN {0}.type IN ('integer', 'real') THEN CAST({0}.value AS REAL) END)",
             Scalar::Boolean => "(CASE {0}.type WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)",
             Scalar::Id => "(CASE {0}.type WHEN 'text' THEN ninefold_json_id(json_quote({0}.value), '[]') END)",
+            Scalar::Decimal => {
+                "(CASE {0}.type WHEN 'text' THEN ninefold_json_decimal(json_quote({0}.value), '[]') END)"
+            }
+            Scalar::DateTime => {
+                "(CASE {0}.type WHEN 'text' THEN ninefold_json_moment(json_quote({0}.value), '[]') END)"
+            }
+            Scalar::Date => "(CASE {0}.type WHEN 'text' THEN ninefold_json_date(json_quote({0}.value), '[]') END)",
+            Scalar::Bytes => "(CASE {0}.type WHEN 'text' THEN ninefold_json_bytes(json_quote({0}.value), '[]') END)",
             Scalar::Json => {
                 "(CASE {0}.type WHEN 'null' THEN NULL WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE json_quote({0}.value) END)"
             }
-            Scalar::Decimal | Scalar::DateTime | Scalar::Date | Scalar::Bytes => "NULL",
         }
     }
 

@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use engine::model::{Date, Scalar, Timestamp, Value};
-use engine::query::functions::{call, json_part, text_test};
-use engine::query::{Function, TextTest};
+use engine::model::{Decimal, Scalar, Timestamp, Value};
+use engine::query::functions::{arithmetic, call, json_part, text_test};
+use engine::query::{Arithmetic, Function, TextTest};
 use regex::{Regex, RegexBuilder};
 use rusqlite::functions::{Context, FunctionFlags, SqlFnOutput};
 use rusqlite::types::{FromSqlError, ToSql, ToSqlOutput, Value as Stored, ValueRef};
@@ -39,6 +39,17 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
             stored(&call(function, &[argument]))
         })?;
     }
+    for (name, operator) in [
+        ("ninefold_decimal_multiply", Arithmetic::Multiply),
+        ("ninefold_decimal_divide", Arithmetic::Divide),
+    ] {
+        scalar(connection, name, 2, move |args| {
+            let (Some(left), Some(right)) = (as_decimal(args.get_raw(0)), as_decimal(args.get_raw(1))) else {
+                return Ok(Stored::Null);
+            };
+            stored(&arithmetic(operator, &left, &right).unwrap_or(Value::Null))
+        })?;
+    }
     for (name, scalar) in JSON_PARTS {
         part(connection, name, scalar)?;
     }
@@ -66,9 +77,14 @@ const CALLS: [(&str, Function, Argument); 12] = [
     ("ninefold_milliseconds", Function::Milliseconds, as_moment),
 ];
 
-const JSON_PARTS: [(&str, Scalar); 6] = [
+const JSON_PARTS: [(&str, Scalar); 11] = [
     ("ninefold_json_text", Scalar::String),
-    ("ninefold_json_int", Scalar::Long),
+    ("ninefold_json_int", Scalar::Int),
+    ("ninefold_json_long", Scalar::Long),
+    ("ninefold_json_decimal", Scalar::Decimal),
+    ("ninefold_json_moment", Scalar::DateTime),
+    ("ninefold_json_date", Scalar::Date),
+    ("ninefold_json_bytes", Scalar::Bytes),
     ("ninefold_json_float", Scalar::Float),
     ("ninefold_json_bool", Scalar::Boolean),
     ("ninefold_json_id", Scalar::Id),
@@ -85,6 +101,10 @@ fn as_id(value: ValueRef<'_>) -> Option<Value> {
 
 fn as_moment(value: ValueRef<'_>) -> Option<Value> {
     value.as_i64().ok().map(|ms| Value::DateTime(Timestamp(ms)))
+}
+
+fn as_decimal(value: ValueRef<'_>) -> Option<Value> {
+    value.as_i64().ok().map(|number| Value::Decimal(Decimal(number)))
 }
 
 /// A result as it would be stored.
@@ -184,6 +204,19 @@ mod tests {
         check("ninefold_hours(-1)", 23);
         check("ninefold_date(-1)", -1);
         check("ninefold_year(NULL)", None::<i64>);
+    }
+
+    #[test]
+    fn decimals_multiply_and_divide_beyond_64_bits() {
+        check(
+            "ninefold_decimal_multiply(9000000000000, 3000000)",
+            27_000_000_000_000_i64,
+        );
+        check(
+            "ninefold_decimal_divide(9000000000000000, 2000000)",
+            4_500_000_000_000_000_i64,
+        );
+        check("ninefold_decimal_divide(1, 0)", None::<i64>);
     }
 
     #[test]
