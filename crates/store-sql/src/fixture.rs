@@ -1,5 +1,7 @@
 //! A small application for this crate's tests: its model, a database with its tables, and records to put in.
 
+use std::sync::Arc;
+
 use engine::Model;
 use engine::model::{Collection, FieldId, Key, Timestamp, Value};
 use engine::query::{Alias, Bindings, Comparison, Image, Param, Pred, Set, Term};
@@ -129,7 +131,7 @@ pub(crate) fn image(collection: &Collection, number: u128, values: &[(&str, Valu
 
 /// A database in memory with the model's tables, and statements on it.
 pub(crate) struct Database {
-    pub(crate) model: Model,
+    pub(crate) model: Arc<Model>,
     connection: Connection,
 }
 
@@ -138,7 +140,10 @@ impl Database {
         let model = model();
         let mut connection = testing::connection();
         crate::migrate::create(&mut connection, &model).expect("an empty database takes the tables");
-        Self { model, connection }
+        Self {
+            model: Arc::new(model),
+            connection,
+        }
     }
 
     pub(crate) fn connection(&self) -> &Connection {
