@@ -6,8 +6,6 @@ mod accounts;
 mod compile;
 mod dialect;
 mod feed;
-#[cfg(test)]
-mod fixture;
 mod keyed;
 pub mod migrate;
 mod read;

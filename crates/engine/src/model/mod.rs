@@ -12,9 +12,11 @@ use crate::expr::Expression;
 mod closest;
 pub mod diagnostic;
 pub mod limits;
+pub mod migration;
 mod notation;
 mod read;
 mod scalar;
+mod skeleton;
 pub mod structure;
 pub mod value;
 

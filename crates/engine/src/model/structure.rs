@@ -115,6 +115,35 @@ impl Structure {
         }
     }
 
+    /// Whether it holds together: every relation leads somewhere, and no two things have one name.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let mut tables = HashSet::new();
+        for collection in &self.collections {
+            for table in std::iter::once(&collection.table).chain(collection.links.iter().map(|links| &links.table)) {
+                if !tables.insert(table) {
+                    return Err(format!("two things have the table {table}"));
+                }
+            }
+            let references = collection
+                .fields
+                .iter()
+                .filter_map(|field| Some((&field.name, field.refers.as_ref()?)));
+            let links = collection.links.iter().map(|links| (&links.name, &links.target));
+            for (field, target) in references.chain(links) {
+                if self.collection(target).is_none() {
+                    return Err(format!(
+                        "{}.{field} refers to {target}, which is not there",
+                        collection.name
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// SHA-256 that is the same for two structures that differ in order only.
     pub fn checksum(&self) -> [u8; 32] {
         let sorted = self.clone().sorted();
@@ -254,7 +283,7 @@ fn indexes(collection: &Collection, names: &impl Fn(&[FieldId]) -> Vec<String>) 
         let is_key = collection.key == [field.id];
         if field.unique && !is_key && !indexes.iter().any(has_unique) {
             indexes.push(StoredIndex {
-                name: format!("{}_{}_unique", collection.table, field.column),
+                name: index_name("ux", collection, field),
                 fields: alone,
                 unique: true,
                 only: None,
@@ -266,7 +295,7 @@ fn indexes(collection: &Collection, names: &impl Fn(&[FieldId]) -> Vec<String>) 
         let starts_key = collection.key.first() == Some(&field.id);
         if field.target().is_some() && !starts_key && !indexes.iter().any(starts) {
             indexes.push(StoredIndex {
-                name: format!("{}_{}_reference", collection.table, field.column),
+                name: index_name("ix", collection, field),
                 fields: vec![field.name.clone()],
                 unique: false,
                 only: None,
@@ -274,6 +303,21 @@ fn indexes(collection: &Collection, names: &impl Fn(&[FieldId]) -> Vec<String>) 
         }
     }
     indexes
+}
+
+/// Cut to what every database takes; what is cut off still tells names apart.
+fn index_name(prefix: &str, collection: &Collection, field: &Field) -> String {
+    const BYTES_MAX: usize = 63;
+    let mut name = format!("{prefix}_{}_{}", collection.table, field.column);
+    if name.len() > BYTES_MAX {
+        let hash = Sha256::digest(&name);
+        name.truncate(name.floor_char_boundary(BYTES_MAX - 9));
+        name.push_str(&format!(
+            "_{:02x}{:02x}{:02x}{:02x}",
+            hash[0], hash[1], hash[2], hash[3]
+        ));
+    }
+    name
 }
 
 fn declared(index: &Index, names: &impl Fn(&[FieldId]) -> Vec<String>) -> StoredIndex {

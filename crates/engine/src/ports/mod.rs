@@ -5,6 +5,7 @@ use std::fmt;
 pub mod accounts;
 pub mod clock;
 pub mod mail;
+pub mod migrator;
 pub mod store;
 
 /// Something that must never be printed.

@@ -78,6 +78,3 @@ fn into_row(mut columns: Columns, layout: &Layout) -> Row {
     columns.truncate(layout.items);
     Row(columns)
 }
-
-#[cfg(test)]
-mod tests;

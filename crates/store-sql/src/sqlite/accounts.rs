@@ -189,6 +189,3 @@ impl AccountStore for SqliteStore {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

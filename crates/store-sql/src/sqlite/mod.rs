@@ -8,15 +8,14 @@ mod checkpoint;
 mod connection;
 pub(crate) mod error;
 mod functions;
+mod migrator;
 mod open;
 mod options;
 mod positions;
 mod queue;
 mod readers;
-mod session;
+pub(crate) mod session;
 mod store;
-#[cfg(test)]
-pub(crate) mod testing;
 mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::ffi::ErrorCode;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use tempfile::TempDir;
 
 use super::checkpoint::Checkpoints;
@@ -16,9 +16,7 @@ use super::options::{Location, OpenError, SqliteOptions};
 use super::readers::Readers;
 use super::writer::Writer;
 use super::{Shared, SqliteStore, Synchronous};
-
-/// The format of Ninefold's own tables; `_ninefold_meta` holds it under `format`.
-pub(crate) const FORMAT: i64 = 1;
+use crate::migrate::sqlite::{FORMAT, prepare};
 
 /// What lives as long as the store is open, in the order in which it ends.
 pub(super) struct Threads {
@@ -79,6 +77,7 @@ fn open_file(path: &Path, options: &SqliteOptions, folder: Option<TempDir>) -> R
             known: FORMAT,
         });
     }
+    prepare_whole(writing.connection()).map_err(failed)?;
     let side = connection::writing(path, options).map_err(failed)?;
     let no_thread = |error: std::io::Error| OpenError::Other {
         path: path.to_owned(),
@@ -100,6 +99,13 @@ fn open_file(path: &Path, options: &SqliteOptions, folder: Option<TempDir>) -> R
             folder,
         })),
     })
+}
+
+/// Our own tables: all or none.
+fn prepare_whole(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    prepare(&transaction)?;
+    transaction.commit()
 }
 
 /// Holds off every other Ninefold as long as the file lives. Other programs may still read and, briefly, write.

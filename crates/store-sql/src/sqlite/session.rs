@@ -99,7 +99,7 @@ fn unreadable(row: &rusqlite::Row<'_>, index: usize, kind: Kind) -> rusqlite::Er
 }
 
 /// `None`: the column holds what no value of its type is stored as.
-fn value(stored: ValueRef<'_>, kind: Kind) -> Option<Value> {
+pub(crate) fn value(stored: ValueRef<'_>, kind: Kind) -> Option<Value> {
     let value = match (stored, kind) {
         (ValueRef::Null, _) => Value::Null,
         (ValueRef::Integer(number), Kind::Bool) => Value::Bool(number != 0),
@@ -124,7 +124,7 @@ fn value(stored: ValueRef<'_>, kind: Kind) -> Option<Value> {
 }
 
 /// A value as it is stored.
-pub(super) struct Bound<'a>(pub(super) &'a Value);
+pub(crate) struct Bound<'a>(pub(crate) &'a Value);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

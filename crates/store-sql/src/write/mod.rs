@@ -153,6 +153,3 @@ fn version(collection: &Collection, image: &Image) -> Option<i64> {
     let slot = collection.slot(collection.version?)?;
     image.0[slot].as_int()
 }
-
-#[cfg(test)]
-mod tests;

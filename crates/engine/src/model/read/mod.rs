@@ -16,7 +16,6 @@ mod index;
 mod literal;
 mod names;
 mod relation;
-mod rules;
 mod system;
 
 use std::collections::HashSet;
@@ -49,14 +48,7 @@ impl Model {
             let declared = Declared::read(&document, &mut report);
             let mut reader = Reader::new(declared, &mut report);
             reader.read_structure();
-            let Reader {
-                mut model,
-                rules,
-                broken,
-                report,
-                ..
-            } = reader;
-            rules::compile(&mut model, rules, &broken, report);
+            let mut model = reader.model;
             model.epoch = epoch(source);
             model
         });
@@ -77,10 +69,6 @@ fn parse(source: &str, report: &mut Diagnostics) -> Option<Document> {
     if source.len() > SCHEMA_BYTES_MAX {
         report.error(0..0, format!("the schema is larger than {SCHEMA_BYTES_MAX} bytes"));
         return None;
-    }
-    let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    if source.lines().all(says_nothing) {
-        return Some(Document::new());
     }
     match Parser::new().parse_ast(source, report.file()) {
         Ok(document) => Some(document),
@@ -154,8 +142,6 @@ struct Reader<'a, 'r> {
     broken: HashSet<String>,
     /// Database names and where they come from, for collisions.
     tables: Vec<TableName>,
-    /// Names of indexes, in lower case.
-    indexes: HashSet<String>,
 }
 
 /// A table's name and who wants it.
@@ -176,7 +162,6 @@ impl<'a, 'r> Reader<'a, 'r> {
             inverses: Vec::new(),
             broken: HashSet::new(),
             tables: Vec::new(),
-            indexes: HashSet::new(),
         }
     }
 

@@ -21,7 +21,7 @@ pub enum StoredType {
 }
 
 impl StoredType {
-    pub(super) fn of(model: &Model, value_type: &ValueType) -> Self {
+    pub(crate) fn of(model: &Model, value_type: &ValueType) -> Self {
         match value_type {
             ValueType::Scalar(scalar) => Self::Scalar(*scalar),
             ValueType::Enum(id) => Self::Enum(
@@ -38,33 +38,10 @@ impl StoredType {
     }
 }
 
-const SCALARS: [(Scalar, &str); 14] = [
-    (Scalar::Id, "ID"),
-    (Scalar::String, "String"),
-    (Scalar::Int, "Int"),
-    (Scalar::Long, "Long"),
-    (Scalar::Float, "Float"),
-    (Scalar::Decimal, "Decimal"),
-    (Scalar::Boolean, "Boolean"),
-    (Scalar::DateTime, "DateTime"),
-    (Scalar::Date, "Date"),
-    (Scalar::Bytes, "Bytes"),
-    (Scalar::Json, "JSON"),
-    (Scalar::Email, "Email"),
-    (Scalar::Url, "URL"),
-    (Scalar::File, "File"),
-];
-
 impl fmt::Display for StoredType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Scalar(scalar) => {
-                let (_, name) = SCALARS
-                    .iter()
-                    .find(|(known, _)| known == scalar)
-                    .expect("every scalar has a name (tested)");
-                f.write_str(name)
-            }
+            Self::Scalar(scalar) => f.write_str(scalar.name()),
             Self::Enum(values) => write!(f, "enum({})", values.join(", ")),
             Self::Document => f.write_str("document"),
             Self::List(item) => write!(f, "[{item}]"),
@@ -77,8 +54,8 @@ impl FromStr for StoredType {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        if let Some((scalar, _)) = SCALARS.iter().find(|(_, name)| *name == text) {
-            return Ok(Self::Scalar(*scalar));
+        if let Some(scalar) = Scalar::ALL.into_iter().find(|scalar| scalar.name() == text) {
+            return Ok(Self::Scalar(scalar));
         }
         if text == "document" {
             return Ok(Self::Document);

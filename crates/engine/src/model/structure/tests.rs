@@ -3,23 +3,7 @@ use crate::model::Scalar;
 
 #[test]
 fn types_are_read_as_they_are_written() {
-    let scalars = [
-        Scalar::Id,
-        Scalar::String,
-        Scalar::Int,
-        Scalar::Long,
-        Scalar::Float,
-        Scalar::Decimal,
-        Scalar::Boolean,
-        Scalar::DateTime,
-        Scalar::Date,
-        Scalar::Bytes,
-        Scalar::Json,
-        Scalar::Email,
-        Scalar::Url,
-        Scalar::File,
-    ];
-    let mut types: Vec<StoredType> = scalars.into_iter().map(StoredType::Scalar).collect();
+    let mut types: Vec<StoredType> = Scalar::ALL.into_iter().map(StoredType::Scalar).collect();
     types.push(StoredType::Document);
     types.push(StoredType::Enum(vec!["OPEN".into(), "CLOSED".into()]));
     types.push(StoredType::List(Box::new(StoredType::Enum(vec!["A".into()]))));

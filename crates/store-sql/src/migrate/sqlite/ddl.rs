@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use engine::model::{Scalar, StoredCollection, StoredField, StoredIndex, StoredLinks, StoredType, Structure};
 
+/// What a reference to a collection that isn't known would hold.
+pub(super) const ID: StoredType = StoredType::Scalar(Scalar::Id);
+
 /// A name as SQL: in double quotes.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -72,7 +75,7 @@ pub(super) fn create_links(structure: &Structure, source: &StoredCollection, lin
         format!(
             "  {} {} NOT NULL{references},\n",
             quoted(column),
-            kind.map_or("BLOB", column_type)
+            column_type(kind.unwrap_or(&ID))
         )
     };
     format!(
@@ -98,12 +101,16 @@ pub(super) fn links_index_name(links: &StoredLinks) -> String {
     format!("{}_inverse", links.table)
 }
 
-pub(super) fn create_index(collection: &StoredCollection, index: &StoredIndex) -> String {
+/// `condition` is that of a partial index.
+pub(super) fn create_index(collection: &StoredCollection, index: &StoredIndex, condition: Option<&str>) -> String {
     format!(
-        "CREATE {}INDEX {} ON {} ({})",
+        "CREATE {}INDEX {} ON {} ({}){}",
         if index.unique { "UNIQUE " } else { "" },
         quoted(&index.name),
         quoted(&collection.table),
         quoted_list(collection.columns(&index.fields)),
+        condition
+            .map(|condition| format!(" WHERE {condition}"))
+            .unwrap_or_default(),
     )
 }

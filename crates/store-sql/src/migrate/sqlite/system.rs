@@ -1,7 +1,9 @@
 //! Tables that are Ninefold's own, and what they say about the database.
 
-use engine::model::Structure;
-use rusqlite::{Connection, OptionalExtension, params};
+use engine::model::migration::FileId;
+use engine::model::{Structure, Timestamp};
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::accounts;
 
@@ -26,13 +28,19 @@ const VERSIONS: &[&[&str]] = &[
     accounts::TABLES,
 ];
 
-const META: &str = "_ninefold_meta";
-const SYSTEM_VERSION: &str = "system_version";
-const STRUCTURE: &str = "structure";
+/// The format of our own tables, as this version of Ninefold knows it; the database's is in `_ninefold_meta`.
+pub(crate) const FORMAT: i64 = VERSIONS.len() as i64;
 
-/// Brings our own tables to this version of Ninefold. Cheap when they are.
-pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    let done = version(connection)?;
+const FORMAT_KEY: &str = "format";
+const STRUCTURE_KEY: &str = "structure";
+
+/// Brings our own tables to [`FORMAT`]. Cheap when they are there already.
+///
+/// # Errors
+/// What SQLite says; call it in a transaction to have all or nothing.
+pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    let done: i64 = read(connection, FORMAT_KEY)?.unwrap_or(0);
+    let done = usize::try_from(done).unwrap_or(usize::MAX);
     let missing = VERSIONS.get(done..).unwrap_or_default();
     if missing.is_empty() {
         return Ok(());
@@ -40,18 +48,12 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     for statement in missing.iter().copied().flatten() {
         connection.execute_batch(statement)?;
     }
-    write(connection, SYSTEM_VERSION, &VERSIONS.len().to_string())
-}
-
-fn version(connection: &Connection) -> rusqlite::Result<usize> {
-    Ok(read(connection, SYSTEM_VERSION)?
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0))
+    write(connection, FORMAT_KEY, &FORMAT)
 }
 
 /// The structure that the database was last brought to; `None` where Ninefold has never been.
 pub(super) fn read_structure(connection: &Connection) -> rusqlite::Result<Option<Structure>> {
-    let Some(json) = read(connection, STRUCTURE)? else {
+    let Some(json) = read::<String>(connection, STRUCTURE_KEY)? else {
         return Ok(None);
     };
     let structure = serde_json::from_str(&json)
@@ -61,21 +63,42 @@ pub(super) fn read_structure(connection: &Connection) -> rusqlite::Result<Option
 
 pub(super) fn write_structure(connection: &Connection, structure: &Structure) -> rusqlite::Result<()> {
     let json = serde_json::to_string(structure).expect("a structure is plain data");
-    write(connection, STRUCTURE, &json)
+    write(connection, STRUCTURE_KEY, &json)
 }
 
-fn read(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    if !connection.table_exists(None, META)? {
+/// Files that the database has run, in order.
+pub(super) fn read_applied(connection: &Connection) -> rusqlite::Result<Vec<FileId>> {
+    if !connection.table_exists(None, "_ninefold_migration")? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare("SELECT id, name, checksum FROM _ninefold_migration ORDER BY id")?;
+    let rows = statement.query_map([], |row| {
+        Ok(FileId {
+            number: row.get(0)?,
+            name: row.get(1)?,
+            checksum: row.get(2)?,
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn write_applied(connection: &Connection, file: &FileId, now: Timestamp) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO _ninefold_migration (id, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
+        params![file.number, file.name, file.checksum, now.0],
+    )?;
+    Ok(())
+}
+
+fn read<T: FromSql>(connection: &Connection, key: &str) -> rusqlite::Result<Option<T>> {
+    if !connection.table_exists(None, "_ninefold_meta")? {
         return Ok(None);
     }
-    connection
-        .query_row("SELECT value FROM _ninefold_meta WHERE key = ?1", [key], |row| {
-            row.get(0)
-        })
-        .optional()
+    let sql = "SELECT value FROM _ninefold_meta WHERE key = ?1";
+    connection.query_row(sql, [key], |row| row.get(0)).optional()
 }
 
-fn write(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+fn write(connection: &Connection, key: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
     connection.execute(
         "INSERT INTO _ninefold_meta (key, value) VALUES (?1, ?2)
          ON CONFLICT (key) DO UPDATE SET value = excluded.value",

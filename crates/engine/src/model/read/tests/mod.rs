@@ -2,9 +2,6 @@
 
 use crate::model::*;
 
-mod diagnostics;
-mod docs;
-mod rules;
 mod structure;
 
 const CHAT: &str = r#"

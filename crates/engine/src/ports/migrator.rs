@@ -1,0 +1,141 @@
+//! Bringing a database to the structure that a model needs. Fit for SQL databases and document stores alike.
+//!
+//! Contract:
+//! - What there is to do is decided by [`route`](crate::model::migration::route), the same for every engine.
+//! - Each leg of a route happens whole or not at all, whatever interrupts it; several nodes that apply at once take
+//!   turns, and the later finds nothing left to do.
+//! - Nothing is lost that the caller has not agreed to lose: a step that destroys data runs only if there is none, its
+//!   file says so, or [`Options::allow_destructive`] does. Values that can't be converted, nulls in what becomes
+//!   required, and duplicates in what becomes unique refuse the leg, and the refusal names some of the records.
+//! - What is in a database beside the application's own structure is left alone.
+
+use async_trait::async_trait;
+
+use crate::model::migration::{FileId, Folder, FolderError, Mode, NoRoute};
+use crate::model::{Model, Timestamp};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    pub mode: Mode,
+    /// Also what destroys data and no file agrees to.
+    pub allow_destructive: bool,
+    /// The moment of the migration, for what is filled with it.
+    pub now: Timestamp,
+}
+
+impl Options {
+    /// Whatever the model needs, if nothing is lost by it.
+    pub fn dev(now: Timestamp) -> Self {
+        Self {
+            mode: Mode::Direct,
+            allow_destructive: false,
+            now,
+        }
+    }
+
+    /// What the files say.
+    pub fn serve(now: Timestamp) -> Self {
+        Self {
+            mode: Mode::Files,
+            allow_destructive: false,
+            now,
+        }
+    }
+}
+
+/// Where a database stands.
+#[derive(Debug)]
+pub struct Status {
+    /// Nothing of the application is there yet.
+    pub empty: bool,
+    /// Files that it has run, in order.
+    pub applied: Vec<FileId>,
+    /// What is left to do, or why nothing can be done.
+    pub pending: Result<RenderedPlan, NoRoute>,
+    /// Where the database is not as migrations left it, in words.
+    pub drift: Vec<String>,
+}
+
+impl Status {
+    /// Whether the database serves the model as it is.
+    pub fn is_current(&self) -> bool {
+        self.drift.is_empty() && self.pending.as_ref().is_ok_and(|plan| plan.legs.is_empty())
+    }
+}
+
+/// Steps with the statements that they will run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RenderedPlan {
+    pub legs: Vec<RenderedLeg>,
+}
+
+/// What happens at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedLeg {
+    /// `0002_add_phone.toml` …: files that the database has run thereby.
+    pub files: Vec<String>,
+    /// None when the database only has to remember that it is there already.
+    pub steps: Vec<RenderedStep>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedStep {
+    /// In words.
+    pub text: String,
+    /// What is lost by it, if there is data.
+    pub destroys: Option<String>,
+    /// What records that exist must satisfy, or have done to them first.
+    pub needs: Option<String>,
+    /// In the engine's own language.
+    pub statements: Vec<String>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// The steps that ran, in words.
+    pub steps: Vec<String>,
+    /// Files that the database has now run.
+    pub files: Vec<String>,
+}
+
+/// Why a step did not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{step}: {reason}")]
+pub struct Refusal {
+    /// In words.
+    pub step: String,
+    /// What stands against it, and what to do.
+    pub reason: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    NoRoute(#[from] NoRoute),
+    /// The database is as it was before the leg.
+    #[error("can't {0}")]
+    Refused(Refusal),
+    /// Somebody changed the database by hand; nothing was done.
+    #[error("the database is not as migrations left it: {}", .0.join("; "))]
+    Drifted(Vec<String>),
+    /// Locked, or lost; worth trying again.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    #[error("the database failed: {0}")]
+    Failed(String),
+}
+
+#[async_trait]
+pub trait Migrator: Send + Sync {
+    /// Reads only.
+    async fn status(&self, model: &Model, folder: &Folder, options: Options) -> Result<Status, MigrateError>;
+
+    /// What [`Migrator::apply`] would run. Reads only.
+    async fn plan(&self, model: &Model, folder: &Folder, options: Options) -> Result<RenderedPlan, MigrateError>;
+
+    /// Runs what is left to do. Legs that ran before one that failed stay.
+    async fn apply(&self, model: &Model, folder: &Folder, options: Options) -> Result<Report, MigrateError>;
+}
