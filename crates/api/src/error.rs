@@ -234,6 +234,11 @@ impl Problem {
         })
     }
 
+    /// What one looks like, for the documentation.
+    pub(crate) fn example(code: Code) -> Self {
+        Self::own(code, code.meaning().title.to_lowercase())
+    }
+
     fn own(code: Code, message: impl Into<String>) -> Self {
         // The engine's code is never looked at; see `error`.
         Self {

@@ -30,6 +30,7 @@ mod guard;
 mod health;
 mod layers;
 mod negotiate;
+mod openapi;
 mod params;
 mod realtime;
 mod rest;
@@ -51,13 +52,29 @@ pub struct Api {
 
 /// What handlers share.
 #[derive(Clone)]
-pub(crate) struct Shared(Arc<Api>);
+pub(crate) struct Shared(Arc<Everything>);
+
+struct Everything {
+    api: Api,
+    document: openapi::Document,
+}
+
+impl Shared {
+    fn new(api: Api) -> Self {
+        let document = openapi::Document::default();
+        Self(Arc::new(Everything { api, document }))
+    }
+
+    pub(crate) fn document(&self) -> &openapi::Document {
+        &self.0.document
+    }
+}
 
 impl std::ops::Deref for Shared {
     type Target = Api;
 
     fn deref(&self) -> &Api {
-        &self.0
+        &self.0.api
     }
 }
 
@@ -65,10 +82,11 @@ impl std::ops::Deref for Shared {
 /// address is in scope of rules and of rate limits.
 pub fn router(mut api: Api) -> Router {
     let pages = api.pages.take();
-    let shared = Shared(Arc::new(api));
+    let shared = Shared::new(api);
     let routes = Router::new()
         .merge(rest::routes())
         .merge(auth::routes())
+        .merge(openapi::routes())
         .merge(health::routes());
     let routes = match pages {
         Some(pages) => routes.fallback(move |request: Request| page(pages.clone(), request)),

@@ -13,6 +13,7 @@ use http::{HeaderValue, header};
 use crate::Shared;
 use crate::error::Problem;
 use crate::negotiate::refuse_idempotency;
+use crate::params::Params;
 
 mod answer;
 mod callers;
@@ -43,7 +44,8 @@ pub(crate) fn routes() -> Router<Shared> {
 }
 
 async fn uncached(request: Request, next: Next) -> Response {
-    if let Err(refusal) = refuse_idempotency(request.headers()) {
+    let read = refuse_idempotency(request.headers()).and_then(|()| Params::parse(request.uri().query(), &[]));
+    if let Err(refusal) = read {
         return Problem::from(refusal).into_response();
     }
     let mut response = next.run(request).await;

@@ -13,14 +13,19 @@ const TEXT: &str = "An example";
 /// A record as an answer holds it.
 pub(super) fn record(model: &Model, collection: &engine::model::Collection) -> Json {
     let fields = collection.fields.iter().filter(|field| is_in_plain_answer(field));
-    Json::Object(fields.filter_map(|field| Some((field.name.clone(), of_field(model, field)?))).collect())
+    Json::Object(
+        fields
+            .filter_map(|field| Some((field.name.clone(), of_field(model, field)?)))
+            .collect(),
+    )
 }
 
 /// The least that makes a record. `None` where a pattern asks for more than a guess.
 pub(super) fn new_record(model: &Model, collection: &engine::model::Collection) -> Option<Json> {
     let needed = collection.fields.iter().filter(|field| is_needed_to_create(field));
-    let members: Option<Map<_, _>> =
-        needed.map(|field| Some((field.name.clone(), of_field(model, field)?))).collect();
+    let members: Option<Map<_, _>> = needed
+        .map(|field| Some((field.name.clone(), of_field(model, field)?)))
+        .collect();
     members.map(Json::Object)
 }
 
@@ -39,7 +44,12 @@ fn of_field(model: &Model, field: &Field) -> Option<Json> {
     match &field.kind {
         FieldKind::Value(ty) => {
             let example = of_type(model, ty, field.length, field.range.as_ref(), DEPTH_MAX)?;
-            let fits = |text: &str| field.pattern.as_ref().is_none_or(|pattern| pattern.regex.is_match(text));
+            let fits = |text: &str| {
+                field
+                    .pattern
+                    .as_ref()
+                    .is_none_or(|pattern| pattern.regex.is_match(text))
+            };
             example.as_str().is_none_or(fits).then_some(example)
         }
         FieldKind::Reference { .. } => Some(id()),
@@ -56,10 +66,17 @@ fn of_type(
 ) -> Option<Json> {
     match ty {
         ValueType::Scalar(scalar) => Some(of_scalar(*scalar, length, range)),
-        ValueType::Enum(id) => model.enumeration(*id).values.first().map(|value| value.name.clone().into()),
+        ValueType::Enum(id) => model
+            .enumeration(*id)
+            .values
+            .first()
+            .map(|value| value.name.clone().into()),
         ValueType::Document(id) => of_document(model, model.document(*id), depth.checked_sub(1)?),
         ValueType::List { item, .. } => {
-            let least = length.and_then(|length| length.min).unwrap_or(1).clamp(1, LIST_ITEMS_DEFAULT) as usize;
+            let least = length
+                .and_then(|length| length.min)
+                .unwrap_or(1)
+                .clamp(1, LIST_ITEMS_DEFAULT) as usize;
             let item = of_type(model, item, None, None, depth.checked_sub(1)?)?;
             Some(Json::Array(vec![item; least]))
         }
@@ -98,7 +115,9 @@ fn of_scalar(scalar: Scalar, length: Option<LengthRange>, range: Option<&NumberR
         Scalar::Boolean => true.into(),
         Scalar::DateTime => "2026-11-22T10:00:00.000Z".into(),
         Scalar::Date => "2026-11-22".into(),
-        Scalar::Bytes => "AAAA".repeat(length.and_then(|length| length.min).unwrap_or(3).div_ceil(3) as usize).into(),
+        Scalar::Bytes => "AAAA"
+            .repeat(length.and_then(|length| length.min).unwrap_or(3).div_ceil(3) as usize)
+            .into(),
         Scalar::Json => json!({"any": "JSON"}),
         Scalar::Email => "ana@example.org".into(),
         Scalar::Url => "https://example.org/".into(),
@@ -110,5 +129,9 @@ fn of_length(text: &str, length: Option<LengthRange>) -> Json {
     let (min, max) = length.map_or((None, None), |length| (length.min, length.max));
     let max = max.unwrap_or(u32::MAX) as usize;
     let min = min.unwrap_or(0) as usize;
-    text.chars().cycle().take(text.len().max(min).min(max)).collect::<String>().into()
+    text.chars()
+        .cycle()
+        .take(text.len().max(min).min(max))
+        .collect::<String>()
+        .into()
 }

@@ -12,8 +12,7 @@ use serde_json::{Value as Json, json};
 /// No engine holds U+0000 in a text.
 const NO_NUL: &str = r"^[^\u0000]*$";
 /// Padded, and with nothing in the bits that padding leaves over (RFC 4648 §4).
-const BASE64: &str =
-    "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+const BASE64: &str = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
 const FILE: &str = r"^(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f]+(/(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f]+)*$";
 const DECIMAL: &str = r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$";
 const LONG: &str = "^-?[0-9]{1,18}$";
@@ -39,13 +38,21 @@ pub(super) struct Bounds<'a> {
 
 impl<'a> From<&'a Field> for Bounds<'a> {
     fn from(field: &'a Field) -> Self {
-        Self { length: field.length, range: field.range.as_ref(), pattern: field.pattern.as_ref() }
+        Self {
+            length: field.length,
+            range: field.range.as_ref(),
+            pattern: field.pattern.as_ref(),
+        }
     }
 }
 
 impl<'a> From<&'a DocumentField> for Bounds<'a> {
     fn from(field: &'a DocumentField) -> Self {
-        Self { length: field.length, range: field.range.as_ref(), pattern: field.pattern.as_ref() }
+        Self {
+            length: field.length,
+            range: field.range.as_ref(),
+            pattern: field.pattern.as_ref(),
+        }
     }
 }
 

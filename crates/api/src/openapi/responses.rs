@@ -1,0 +1,96 @@
+//! Answers that many operations share: one for each status of a refusal, and the headers.
+
+use http::StatusCode;
+use serde_json::{Map, Value as Json, json};
+
+use super::components::PROBLEM;
+use super::value::reference;
+use crate::error::{Code, Problem};
+
+/// What `$ref` of a refusal with this status is.
+pub(super) fn refusal(status: u16) -> (String, Json) {
+    (
+        status.to_string(),
+        json!({"$ref": format!("#/components/responses/{}", name(status))}),
+    )
+}
+
+/// Those of an operation, in order.
+pub(super) fn refusals(statuses: &[u16]) -> impl Iterator<Item = (String, Json)> {
+    statuses.iter().map(|status| refusal(*status))
+}
+
+/// `404` is `NotFound`.
+fn name(status: u16) -> String {
+    let reason = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason());
+    reason
+        .unwrap_or("Refusal")
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect()
+}
+
+/// A component for every status that some code has.
+pub(super) fn components() -> Map<String, Json> {
+    let mut statuses: Vec<u16> = Code::all().map(|code| code.status().as_u16()).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
+        .into_iter()
+        .map(|status| (name(status), component(status)))
+        .collect()
+}
+
+fn component(status: u16) -> Json {
+    let codes: Vec<Code> = Code::all().filter(|code| code.status().as_u16() == status).collect();
+    let lines: Vec<_> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}", code.name(), code.meaning().advice))
+        .collect();
+    let mut headers = json!({"X-Request-Id": header("X-Request-Id")});
+    match status {
+        401 => headers["WWW-Authenticate"] = header("WWW-Authenticate"),
+        405 => headers["Allow"] = header("Allow"),
+        415 => headers["Accept"] = header("Accept"),
+        429 | 503 => headers["Retry-After"] = header("Retry-After"),
+        _ => {}
+    }
+    let examples: Map<_, _> = codes
+        .iter()
+        .map(|code| (code.name().to_owned(), json!({"value": example(*code)})))
+        .collect();
+    json!({
+        "description": lines.join("\n\n"),
+        "headers": headers,
+        "content": {"application/problem+json": {"schema": reference(PROBLEM), "examples": examples}},
+    })
+}
+
+fn example(code: Code) -> Json {
+    let document = Problem::example(code).document("01939e5c-7d3a-7c41-9f7e-3d1f0a5b8c21", "/api/…");
+    serde_json::from_slice(&document).expect("a problem document is JSON")
+}
+
+pub(super) fn header(name: &str) -> Json {
+    json!({"$ref": format!("#/components/headers/{name}")})
+}
+
+pub(super) fn headers() -> Json {
+    let text = |description: &str| json!({"description": description, "schema": {"type": "string"}});
+    json!({
+        "X-Request-Id": text("The request's id: the one that was sent, or a new one. The log has it too."),
+        "ETag": text("The record's state, for `If-Match` and `If-None-Match`."),
+        "Location": text("Where the new record is."),
+        "Idempotency-Replayed": {
+            "description": "Present where this is the answer to an earlier request with the same `Idempotency-Key`.",
+            "schema": {"const": "true"},
+        },
+        "WWW-Authenticate": text("How to sign in (RFC 6750)."),
+        "Allow": text("The methods that the path takes."),
+        "Accept": text("The types of body that the path takes."),
+        "Retry-After": {"description": "Seconds to wait.", "required": true, "schema": {"type": "integer", "minimum": 0}},
+        "Cache-Control": text("Who may keep the answer."),
+    })
+}
