@@ -171,7 +171,7 @@ fn fields_stand_where_they_can_be_read_and_written() {
     assert_eq!(names("Order.Update"), "stage to notes watchers");
     assert_eq!(
         names("Person"),
-        "id! created! updated! version! email verified! roles! name! nick! salary"
+        "id! created! updated! version! email verified roles name! nick! salary"
     );
     assert_eq!(names("Address"), "street! zip geo");
     assert_eq!(names("Address.Patch"), "street zip geo");
