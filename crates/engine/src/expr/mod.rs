@@ -11,6 +11,8 @@ mod lower;
 mod parse;
 pub(crate) mod pattern;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod typed;
 mod types;
 

@@ -60,17 +60,36 @@ pub(super) enum Binary {
     Arithmetic(Arithmetic),
 }
 
+/// The crate's parser takes some 150 KB of stack for each bracket in a bracket (unoptimised); what nests deeper than this
+/// is parsed on a stack of its own.
+const NESTING_INLINE: usize = 4;
+const PARSER_STACK_BYTES: usize = 16 * 1024 * 1024;
+
 pub(super) fn parse(source: &str) -> Result<Syntax, Vec<ExprError>> {
     let tokens = scan(source).map_err(|error| vec![error])?;
     if tokens.list.is_empty() {
         return Err(vec![ExprError::new(0..source.len(), "the expression is empty")]);
     }
+    if tokens.nesting <= NESTING_INLINE {
+        return parse_tokens(&tokens);
+    }
+    std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
+        let parsed = parser.spawn_scoped(scope, || parse_tokens(&tokens));
+        match parsed.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(parsed)) => parsed,
+            Ok(Err(_)) | Err(_) => Err(vec![ExprError::new(0..source.len(), "this can't be parsed")]),
+        }
+    })
+}
+
+fn parse_tokens(tokens: &Tokens<'_>) -> Result<Syntax, Vec<ExprError>> {
     let program = cel::Env::default()
         .with_optional_support(false)
-        .compile(source)
-        .map_err(|errors| syntax_errors(&tokens, &errors))?;
+        .compile(tokens.source)
+        .map_err(|errors| syntax_errors(tokens, &errors))?;
     let mut reader = Reader {
-        tokens: &tokens,
+        tokens,
         info: program.source_info(),
         errors: Vec::new(),
     };

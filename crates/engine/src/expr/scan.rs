@@ -33,6 +33,8 @@ pub(super) struct Token {
 pub(super) struct Tokens<'s> {
     pub(super) source: &'s str,
     pub(super) list: Vec<Token>,
+    /// Brackets in brackets.
+    pub(super) nesting: usize,
 }
 
 impl Tokens<'_> {
@@ -94,8 +96,12 @@ pub(super) fn scan(source: &str) -> Result<Tokens<'_>, ExprError> {
             ));
         }
     }
-    let tokens = Tokens { source, list };
-    check_depth(&tokens)?;
+    let mut tokens = Tokens {
+        source,
+        list,
+        nesting: 0,
+    };
+    tokens.nesting = check_depth(&tokens)?;
     check_slips(&tokens)?;
     Ok(tokens)
 }
@@ -196,8 +202,10 @@ struct Level {
     outer: usize,
 }
 
-fn check_depth(tokens: &Tokens<'_>) -> Result<(), ExprError> {
+/// How deep brackets nest.
+fn check_depth(tokens: &Tokens<'_>) -> Result<usize, ExprError> {
     let mut levels = vec![Level::default()];
+    let mut nesting = 0;
     for (index, token) in tokens.list.iter().enumerate() {
         let level = levels.last_mut().expect("the outermost level is never closed");
         match tokens.text(index) {
@@ -209,6 +217,7 @@ fn check_depth(tokens: &Tokens<'_>) -> Result<(), ExprError> {
                     outer,
                     ..Level::default()
                 });
+                nesting = nesting.max(levels.len() - 1);
             }
             ")" | "]" | "}" => {
                 let opened = tokens.text(level.opened_by);
@@ -239,16 +248,15 @@ fn check_depth(tokens: &Tokens<'_>) -> Result<(), ExprError> {
             ));
         }
     }
-    match levels.as_slice() {
-        [_] => Ok(()),
-        [.., open] => {
+    match levels.last() {
+        Some(open) if levels.len() > 1 => {
             let index = open.opened_by;
             Err(ExprError::new(
                 tokens.list[index].span.clone(),
                 format!("`{}` is never closed", tokens.text(index)),
             ))
         }
-        [] => Ok(()),
+        _ => Ok(nesting),
     }
 }
 

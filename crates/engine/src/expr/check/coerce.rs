@@ -15,6 +15,9 @@ impl Checker<'_> {
             Type::List(item) => return self.adapt_items(node, item),
             other => other.clone(),
         };
+        if matches!(node.kind, Kind::If(_)) && node.ty != wanted {
+            return self.adapt_branches(node, &wanted);
+        }
         let Some(constant) = node.constant() else { return node };
         let value = match (constant, &wanted) {
             (Value::Int(int), Type::Float) => exact_float(*int).map(Value::Float),
@@ -38,6 +41,19 @@ impl Checker<'_> {
             Some(value) => Node::new(Kind::Const(value), wanted, node.span),
             None => self.misfit(&node, &wanted),
         }
+    }
+
+    fn adapt_branches(&mut self, node: Node, wanted: &Type) -> Node {
+        let Kind::If(parts) = node.kind else { return node };
+        let [condition, then, otherwise] = *parts;
+        let (then, otherwise) = (self.adapt(then, wanted), self.adapt(otherwise, wanted));
+        let fits = |branch: &Node| branch.ty == *wanted || branch.ty == Type::Null;
+        let ty = if fits(&then) && fits(&otherwise) {
+            wanted.clone()
+        } else {
+            node.ty
+        };
+        Node::new(Kind::If(Box::new([condition, then, otherwise])), ty, node.span)
     }
 
     fn adapt_items(&mut self, node: Node, item: &Type) -> Node {

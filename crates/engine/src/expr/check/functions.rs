@@ -51,6 +51,10 @@ const GLOBALS: &[&str] = &[
     "timestamp",
 ];
 
+pub(super) fn is_method(name: &str) -> bool {
+    METHODS.contains(&name)
+}
+
 impl Checker<'_> {
     pub(super) fn call(
         &mut self,

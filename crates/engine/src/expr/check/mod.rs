@@ -177,6 +177,7 @@ impl Checker<'_> {
                 (Type::Int, Type::Float) => ty = Type::Float,
                 (Type::Float, Type::Int) => {}
                 (known, found) if known == found => {}
+                (known, found) if self.compared_as(known) == self.compared_as(found) => ty = self.compared_as(found),
                 _ => {
                     let (known, found) = (ty.describe(self.model), self.describe(node));
                     let span = node.span.clone();

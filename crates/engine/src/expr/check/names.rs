@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Checker, RELATION_DEPTH_MAX};
+use super::{Checker, RELATION_DEPTH_MAX, functions};
 use crate::expr::parse::{Syntax, SyntaxKind};
 use crate::expr::typed::{Kind, Node};
 use crate::expr::types::Type;
@@ -64,11 +64,7 @@ impl Checker<'_> {
             Some(close) => format!("did you mean `{close}`?"),
             None => match closest(name, fields.iter().copied()) {
                 Some(close) => format!("did you mean `record.{close}`?"),
-                None if self.scope.record.is_none() => {
-                    known.sort_unstable();
-                    format!("known here: {}", known.join(", "))
-                }
-                None => format!("known here: {}", known.join(", ")),
+                None => format!("known here: {}", some_of(&known)),
             },
         };
         let what = if self.scope.bare_fields {
@@ -104,6 +100,11 @@ impl Checker<'_> {
                 )
             }
             Type::Null => self.error(name_span, "null has no fields"),
+            _ if functions::is_method(name) => {
+                let found = self.describe(&of);
+                let message = format!("this is {found}, which has no fields");
+                self.error_help(name_span, message, format!("write `.{name}()`"))
+            }
             _ => {
                 let found = self.describe(&of);
                 self.error(name_span, format!("this is {found}, which has no fields"))
@@ -267,6 +268,13 @@ pub(super) fn did_you_mean<'c>(name: &str, known: impl IntoIterator<Item = &'c s
     let known: Vec<&str> = known.into_iter().collect();
     match closest(name, known.iter().copied()) {
         Some(close) => format!("did you mean `{close}`?"),
-        None => format!("it has: {}", known.join(", ")),
+        None => format!("it has: {}", some_of(&known)),
     }
+}
+
+/// The first dozen.
+pub(super) fn some_of(names: &[&str]) -> String {
+    const SHOWN_MAX: usize = 12;
+    let more = if names.len() > SHOWN_MAX { ", …" } else { "" };
+    format!("{}{more}", names[..names.len().min(SHOWN_MAX)].join(", "))
 }

@@ -7,7 +7,7 @@ use crate::expr::convert;
 use crate::expr::typed::Node;
 use crate::expr::types::Type;
 use crate::model::{Scalar, Timestamp, Value};
-use crate::query::functions::{FLOAT_OPERAND_MAX, FLOAT_OPERAND_MIN};
+use crate::query::functions::{self, FLOAT_OPERAND_MAX, FLOAT_OPERAND_MIN};
 use crate::query::{Arithmetic, Comparison, Function, Pred, Term};
 
 pub(super) type Range = (i128, i128);
@@ -85,6 +85,11 @@ fn guarded(term: Term, guard: Pred, present: Pred, range: Option<Range>) -> Valu
 }
 
 fn operation(operator: Arithmetic, scalar: Scalar, left: Term, right: Term) -> Term {
+    if let (Term::Const(left), Term::Const(right)) = (&left, &right)
+        && let Some(folded) = functions::arithmetic(operator, left, right)
+    {
+        return Term::Const(folded);
+    }
     Term::Arithmetic(operator, scalar, Box::new(left), Box::new(right))
 }
 
@@ -200,10 +205,19 @@ fn sum_guard(operator: Arithmetic, scalar: Scalar, a: &Term, b: &Term) -> Pred {
             limit.clone(),
         )
     };
-    Pred::and([
-        comparison(Comparison::Le, a.clone(), bound(up, &max)),
-        comparison(Comparison::Ge, a.clone(), bound(down, &min)),
-    ])
+    between(a, bound(down, &min), bound(up, &max), (&min, &max))
+}
+
+/// `a` lies between two bounds, of which those that are its own limits say nothing.
+fn between(a: &Term, lowest: Term, highest: Term, limits: (&Term, &Term)) -> Pred {
+    let mut guards = Vec::new();
+    if highest != *limits.1 {
+        guards.push(comparison(Comparison::Le, a.clone(), highest));
+    }
+    if lowest != *limits.0 {
+        guards.push(comparison(Comparison::Ge, a.clone(), lowest));
+    }
+    Pred::and(guards)
 }
 
 /// `a` lies between the quotients of the limits by `b`.
@@ -226,10 +240,7 @@ fn product_guard(a: &Term, b: &Term) -> Pred {
             if_term(when(Comparison::Eq, -1), number(-max), number(min)),
         ),
     );
-    Pred::and([
-        comparison(Comparison::Le, a.clone(), highest),
-        comparison(Comparison::Ge, a.clone(), lowest),
-    ])
+    between(a, lowest, highest, (&number(min), &number(max)))
 }
 
 fn quotient_guard(a: &Term, b: &Term, a_range: Range, b_range: Range) -> Pred {

@@ -204,8 +204,11 @@ fn null_cond(value: &Valued) -> Cond {
 }
 
 pub(super) fn truth(value: Valued) -> Cond {
-    if let Term::Bool(pred) = value.term {
-        return Cond::total(*pred);
+    match value.term {
+        Term::Bool(pred) => return Cond::total(*pred),
+        Term::Const(Value::Bool(truth)) => return Cond::total(Pred::Const(truth)),
+        Term::Const(_) => return Cond::error(),
+        _ => {}
     }
     let total = value.is_sure();
     let yes = Pred::Truth(value.term.clone());
