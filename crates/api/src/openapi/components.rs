@@ -77,7 +77,7 @@ fn add_collection(schemas: &mut Map<String, Json>, model: &Model, collection: &C
         fields()
             .filter(|field| is_in_plain_answer(field))
             .map(|field| (field, read(model, field))),
-        |field| is_always_in_plain_answer(field),
+        is_always_in_plain_answer,
     );
     let selection = object(
         fields()

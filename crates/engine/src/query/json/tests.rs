@@ -2,6 +2,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::{Date, Timestamp};
+use crate::query::{Nested, Pred};
 
 fn json(ty: ValueType, value: Value) -> String {
     let mut out = Vec::new();
@@ -40,4 +41,109 @@ fn values_are_written_by_their_type() {
     );
     check(Scalar::Json, Value::Json("{\"a\":[1,null]}".into()), "{\"a\":[1,null]}");
     check(Scalar::String, Value::Null, "null");
+}
+
+const SCHEMA: &str = "
+type Room @collection { name: String! topic: String members: [User!]! owner: User }
+type User @collection { name: String! }
+";
+
+fn id(number: u128) -> Value {
+    Value::Id(Uuid::from_u128(number))
+}
+
+fn item(collection: &Collection, field: &str, shape: Shape) -> Item {
+    let field = collection.field_named(field).unwrap().id;
+    Item {
+        field,
+        visible: Pred::Const(true),
+        shape,
+    }
+}
+
+/// A relation whose records are answered by their names, or by their keys.
+fn nested(model: &Model, named: bool) -> Box<Nested> {
+    let users = model.by_path("users").unwrap();
+    let projection = Projection {
+        collection: users.id,
+        items: vec![item(users, "name", Shape::Value)],
+    };
+    Box::new(Nested {
+        guard: Pred::Const(true),
+        projection: named.then_some(projection),
+        limit: 10,
+    })
+}
+
+/// Writes a room with these fields.
+fn check(fields: &[(&str, Shape, Value)], expected: &str) {
+    let model = Model::read(SCHEMA, "schema.graphql").unwrap();
+    let rooms = model.by_path("rooms").unwrap();
+    let projection = Projection {
+        collection: rooms.id,
+        items: fields
+            .iter()
+            .map(|(name, shape, _)| item(rooms, name, shape.clone()))
+            .collect(),
+    };
+    let row = Row(fields.iter().map(|(_, _, value)| value.clone()).collect());
+    let mut out = Vec::new();
+    write_row(&mut out, &model, &projection, &row);
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+#[test]
+fn what_is_hidden_is_left_out() {
+    let name = || ("name", Shape::Value, Value::text("a"));
+    let hidden = || ("topic", Shape::Value, Value::Hidden);
+    check(&[], "{}");
+    check(&[hidden()], "{}");
+    check(&[hidden(), name()], r#"{"name":"a"}"#);
+    check(&[name(), hidden()], r#"{"name":"a"}"#);
+    check(
+        &[name(), ("topic", Shape::Value, Value::Null)],
+        r#"{"name":"a","topic":null}"#,
+    );
+}
+
+#[test]
+fn relations_are_keys_or_records() {
+    let model = Model::read(SCHEMA, "schema.graphql").unwrap();
+    let ana = || Value::Record(Box::new(Row(vec![Value::text("Ana")])));
+    let first = "00000000-0000-0000-0000-000000000001";
+    check(&[("owner", Shape::Value, id(1))], &format!(r#"{{"owner":"{first}"}}"#));
+    check(&[("owner", Shape::Value, Value::Null)], r#"{"owner":null}"#);
+    let one = || Shape::One(nested(&model, true));
+    check(&[("owner", one(), ana())], r#"{"owner":{"name":"Ana"}}"#);
+    // The reader may see the key in the record, but not the record behind it.
+    check(&[("owner", one(), id(1))], &format!(r#"{{"owner":"{first}"}}"#));
+    let many = |named| Shape::Many(nested(&model, named));
+    check(
+        &[("members", many(true), Value::List(vec![ana(), ana()]))],
+        r#"{"members":[{"name":"Ana"},{"name":"Ana"}]}"#,
+    );
+    check(
+        &[("members", many(false), Value::List(vec![id(1)]))],
+        &format!(r#"{{"members":["{first}"]}}"#),
+    );
+    check(
+        &[("members", many(false), Value::List(Vec::new()))],
+        r#"{"members":[]}"#,
+    );
+}
+
+#[test]
+fn a_key_is_a_value_or_the_text_of_a_path() {
+    let model = Model::read(SCHEMA, "schema.graphql").unwrap();
+    let mut out = Vec::new();
+    write_key(&mut out, model.by_path("rooms").unwrap(), &Key::id(Uuid::from_u128(1)));
+    write_key(
+        &mut out,
+        model.by_path("rooms").unwrap(),
+        &Key(vec![Value::Int(1), Value::text("a")]),
+    );
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        r#""00000000-0000-0000-0000-000000000001""1,a""#
+    );
 }
