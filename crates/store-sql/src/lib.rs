@@ -6,6 +6,8 @@ mod accounts;
 mod compile;
 mod dialect;
 mod feed;
+#[cfg(test)]
+mod fixture;
 mod keyed;
 pub mod migrate;
 mod read;

@@ -59,6 +59,8 @@ impl Diagnostic {
 pub struct Diagnostics {
     file: String,
     source: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
     items: Vec<Diagnostic>,
 }
 
@@ -67,6 +69,9 @@ impl Diagnostics {
         Self {
             file: file.to_owned(),
             source: source.to_owned(),
+            lines: std::iter::once(0)
+                .chain(source.match_indices('\n').map(|(at, _)| at + 1))
+                .collect(),
             items: Vec::new(),
         }
     }
@@ -93,11 +98,10 @@ impl Diagnostics {
     fn place(&self, span: Range<usize>) -> Place {
         let start = self.source.floor_char_boundary(span.start);
         let end = self.source.floor_char_boundary(span.end.max(start));
-        let before = &self.source[..start];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.lines.partition_point(|begin| *begin <= start);
         Place {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column: self.source[self.lines[line - 1]..start].chars().count() + 1,
             span: start..end,
         }
     }
@@ -174,9 +178,7 @@ impl Diagnostics {
 
     /// The line of a place and the carets below it. Tabs become one space, so that carets stay aligned.
     fn underlined(&self, place: &Place) -> (String, String) {
-        let start = self.source[..place.span.start]
-            .rfind('\n')
-            .map_or(0, |newline| newline + 1);
+        let start = self.lines[place.line - 1];
         let rest = &self.source[start..];
         let line = rest.lines().next().unwrap_or_default();
         let end = place.span.end.min(start + line.len()).max(place.span.start);

@@ -35,5 +35,3 @@ pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
 pub const SCHEMA_TYPES_MAX: usize = 1_000;
 /// Fields of a type, or values of an enum.
 pub const TYPE_FIELDS_MAX: usize = 500;
-/// Bytes of a `@pattern`.
-pub const PATTERN_BYTES_MAX: usize = 500;

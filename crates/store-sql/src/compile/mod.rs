@@ -29,3 +29,6 @@ use crate::dialect::Dialect;
 
 /// Who writes statements in which dialect.
 pub(crate) type DialectRef = &'static dyn Dialect;
+
+#[cfg(test)]
+mod tests;

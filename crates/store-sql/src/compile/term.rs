@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use engine::model::{CollectionId, FieldId, Value};
-use engine::query::{Alias, Param, Pred, Term};
+use engine::model::{CollectionId, FieldId, Scalar, Value};
+use engine::query::{Alias, Arithmetic, Param, Pred, Term};
 
 use super::kind::{Kind, key_field};
 use super::predicate::{Compiler, Source};
@@ -183,6 +183,8 @@ impl<'a> Compiler<'a> {
                 let target = Source::Row(self.collection(*collection));
                 self.within(*alias, target, |compiler| compiler.kind(then))
             }
+            // Between two moments lie milliseconds.
+            Term::Arithmetic(Arithmetic::Subtract, Scalar::DateTime, ..) => Kind::Int,
             Term::Arithmetic(_, scalar, ..) | Term::Negate(scalar, _) => Kind::of_scalar(*scalar),
             Term::Call(function, _) => Kind::of_call(*function),
             Term::If(_, then, otherwise) => match self.kind(then) {

@@ -26,6 +26,7 @@ pub(crate) trait Dialect: Sync {
 
     fn function(&self, function: Function) -> &'static str;
 
+    /// See [`Term::Arithmetic`](engine::query::Term) for what goes with what.
     fn arithmetic(&self, operation: Arithmetic, scalar: Scalar) -> &'static str;
 
     /// `{0}` is a stored document, `{1}` a path as [`Dialect::json_path`] writes it: the part there as a value of
@@ -34,7 +35,7 @@ pub(crate) trait Dialect: Sync {
 
     fn json_path(&self, path: &[Box<str>]) -> String;
 
-    /// `{0}` is a stored list: a table of its items.
+    /// `{0}` is a stored list: a table of its items, empty for what is no list.
     fn json_items(&self) -> &'static str;
 
     /// `{0}` is the alias of such a table: the item as a value of `scalar`.

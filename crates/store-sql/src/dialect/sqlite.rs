@@ -56,7 +56,7 @@ impl Dialect for Sqlite {
     fn function(&self, function: Function) -> &'static str {
         match function {
             Function::TextLength | Function::BytesLength => "length({0})",
-            Function::ListLength => "json_array_length({0})",
+            Function::ListLength => "json_array_length(ninefold_json_array({0}))",
             Function::LowerAscii => "lower({0})",
             Function::UpperAscii => "upper({0})",
             Function::Concat => "({0} || {1})",
@@ -85,6 +85,7 @@ impl Dialect for Sqlite {
 
     fn arithmetic(&self, operation: Arithmetic, scalar: Scalar) -> &'static str {
         match (operation, scalar) {
+            // The product of two numbers that are kept times a million needs more than 64 bits on the way.
             (Arithmetic::Multiply, Scalar::Decimal) => "ninefold_decimal_multiply({0}, {1})",
             (Arithmetic::Divide, Scalar::Decimal) => "ninefold_decimal_divide({0}, {1})",
             (Arithmetic::Add, _) => "({0} + {1})",
@@ -97,45 +98,50 @@ impl Dialect for Sqlite {
 
     fn json_part(&self, scalar: Scalar) -> &'static str {
         match scalar {
-            Scalar::Id => "ninefold_json_id({0} -> {1})",
-            Scalar::Int | Scalar::Long => "ninefold_json_int({0} -> {1})",
-            Scalar::Float => "ninefold_json_float({0} -> {1})",
-            Scalar::Decimal => "ninefold_json_decimal({0} -> {1})",
-            Scalar::Boolean => "ninefold_json_bool({0} -> {1})",
-            Scalar::DateTime => "ninefold_json_moment({0} -> {1})",
-            Scalar::Date => "ninefold_json_date({0} -> {1})",
-            Scalar::Bytes => "ninefold_json_bytes({0} -> {1})",
-            Scalar::Json => "({0} -> {1})",
-            Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => "ninefold_json_text({0} -> {1})",
+            Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => "ninefold_json_text({0}, {1})",
+            Scalar::Int => "ninefold_json_int({0}, {1})",
+            Scalar::Long => "ninefold_json_long({0}, {1})",
+            Scalar::Float => "ninefold_json_float({0}, {1})",
+            Scalar::Boolean => "ninefold_json_bool({0}, {1})",
+            Scalar::Id => "ninefold_json_id({0}, {1})",
+            Scalar::Decimal => "ninefold_json_decimal({0}, {1})",
+            Scalar::DateTime => "ninefold_json_moment({0}, {1})",
+            Scalar::Date => "ninefold_json_date({0}, {1})",
+            Scalar::Bytes => "ninefold_json_bytes({0}, {1})",
+            Scalar::Json => "ninefold_json({0}, {1})",
         }
     }
 
     fn json_path(&self, path: &[Box<str>]) -> String {
-        let mut text = String::from("$");
-        for name in path {
-            text.push('.');
-            text.push_str(&serde_json::Value::from(&**name).to_string());
-        }
-        text
+        serde_json::Value::from(path.iter().map(|name| &**name).collect::<Vec<_>>()).to_string()
     }
 
     fn json_items(&self) -> &'static str {
-        "json_each({0})"
+        "json_each(ninefold_json_array({0}))"
     }
 
     fn json_item(&self, scalar: Scalar) -> &'static str {
         match scalar {
-            Scalar::Id => "ninefold_json_id(json_quote({0}.value))",
-            Scalar::Int | Scalar::Long => "ninefold_json_int(json_quote({0}.value))",
-            Scalar::Float => "ninefold_json_float(json_quote({0}.value))",
-            Scalar::Decimal => "ninefold_json_decimal(json_quote({0}.value))",
-            Scalar::Boolean => "(CASE {0}.type WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)",
-            Scalar::DateTime => "ninefold_json_moment(json_quote({0}.value))",
-            Scalar::Date => "ninefold_json_date(json_quote({0}.value))",
-            Scalar::Bytes => "ninefold_json_bytes(json_quote({0}.value))",
-            Scalar::Json => "json_quote({0}.value)",
             Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => {
                 "(CASE {0}.type WHEN 'text' THEN {0}.value END)"
+            }
+            Scalar::Int => "(CASE {0}.type WHEN 'integer' THEN ninefold_json_int(json_quote({0}.value), '[]') END)",
+            Scalar::Long => {
+                "(CASE WHEN {0}.type IN ('integer', 'text') THEN ninefold_json_long(json_quote({0}.value), '[]') END)"
+            }
+            Scalar::Float => "(CASE WHEN {0}.type IN ('integer', 'real') THEN CAST({0}.value AS REAL) END)",
+            Scalar::Boolean => "(CASE {0}.type WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)",
+            Scalar::Id => "(CASE {0}.type WHEN 'text' THEN ninefold_json_id(json_quote({0}.value), '[]') END)",
+            Scalar::Decimal => {
+                "(CASE {0}.type WHEN 'text' THEN ninefold_json_decimal(json_quote({0}.value), '[]') END)"
+            }
+            Scalar::DateTime => {
+                "(CASE {0}.type WHEN 'text' THEN ninefold_json_moment(json_quote({0}.value), '[]') END)"
+            }
+            Scalar::Date => "(CASE {0}.type WHEN 'text' THEN ninefold_json_date(json_quote({0}.value), '[]') END)",
+            Scalar::Bytes => "(CASE {0}.type WHEN 'text' THEN ninefold_json_bytes(json_quote({0}.value), '[]') END)",
+            Scalar::Json => {
+                "(CASE {0}.type WHEN 'null' THEN NULL WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE json_quote({0}.value) END)"
             }
         }
     }

@@ -78,3 +78,6 @@ fn into_row(mut columns: Columns, layout: &Layout) -> Row {
     columns.truncate(layout.items);
     Row(columns)
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,9 +108,16 @@ async fn many<S: Session>(
             found.entry(parent).or_default().push(member);
         }
     }
+    // The same record may stand at several places of the answer.
+    let is_repeated = keys.len() < rows.len();
     for row in rows.iter_mut().filter(|row| row[place] != Value::Hidden) {
-        let members = found.remove(&Keyed(row[key].clone())).unwrap_or_default();
-        row[place] = Value::List(members);
+        let record = Keyed(row[key].clone());
+        let members = if is_repeated {
+            found.get(&record).cloned()
+        } else {
+            found.remove(&record)
+        };
+        row[place] = Value::List(members.unwrap_or_default());
     }
     Ok(())
 }

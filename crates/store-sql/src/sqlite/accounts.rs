@@ -189,3 +189,6 @@ impl AccountStore for SqliteStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ mod queue;
 mod readers;
 pub(crate) mod session;
 mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};

@@ -153,3 +153,6 @@ fn version(collection: &Collection, image: &Image) -> Option<i64> {
     let slot = collection.slot(collection.version?)?;
     image.0[slot].as_int()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,11 @@
 //! `@length`, `@range` and `@pattern`: bounds of a value, checked against its type.
 
-use apollo_compiler::ast::Value as Literal;
-use regex::RegexBuilder;
-
-use super::super::limits::{BYTES_MAX, EMAIL_CHARS_MAX, LIST_ITEMS_MAX, PATTERN_BYTES_MAX, TEXT_CHARS_MAX};
+use super::super::limits::{BYTES_MAX, EMAIL_CHARS_MAX, LIST_ITEMS_MAX, TEXT_CHARS_MAX};
 use super::super::{Decimal, LengthRange, NumberRange, Pattern, Scalar, Value, ValueType};
 use super::Reader;
 use super::directives::{Applied, Use, span_of};
-
-/// Memory that a compiled pattern may take.
-const REGEX_BYTES_MAX: usize = 1 << 20;
+use crate::expr::pattern::portable;
+use apollo_compiler::ast::Value as Literal;
 
 #[derive(Default)]
 pub(super) struct Constraints {
@@ -102,25 +98,13 @@ impl<'a> Reader<'a, '_> {
 
     fn pattern(&mut self, used: &Use<'a>) -> Option<Pattern> {
         let regex = used.text("regex")?;
-        if regex.text.len() > PATTERN_BYTES_MAX {
-            self.report.error(
-                regex.span,
-                format!("a pattern is at most {PATTERN_BYTES_MAX} bytes long"),
-            );
-            return None;
-        }
-        let whole = format!(r"\A(?:{})\z", regex.text);
-        match RegexBuilder::new(&whole).size_limit(REGEX_BYTES_MAX).build() {
+        match portable(&format!("^(?:{})$", regex.text)) {
             Ok(compiled) => Some(Pattern {
                 source: regex.text.to_owned(),
                 regex: compiled,
             }),
-            Err(error) => {
-                let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                self.report
-                    .error(regex.span, format!("not a regular expression: {reason}"))
-                    .help("the syntax is RE2's: no look-around, no back-references");
+            Err(reason) => {
+                self.report.error(regex.span, reason);
                 None
             }
         }

@@ -10,7 +10,9 @@ use super::{Reader, RuleSite};
 
 impl<'a> Reader<'a, '_> {
     pub(super) fn read_default(&mut self, collection: CollectionId, applied: &Applied<'a>, field: &mut Field) {
-        let Some(default) = applied.get("default") else { return };
+        let Some(default) = applied.get("default").filter(|_| field.is_stored()) else {
+            return;
+        };
         if let Some(text) = default.text("value") {
             self.note(collection, RuleSite::Default(field.id), text);
             return;
@@ -37,8 +39,9 @@ impl<'a> Reader<'a, '_> {
             Ok(value) => field.default = Some(DefaultValue::Constant(value)),
             Err(errors) => {
                 for error in errors {
+                    let inside = error.field.strip_prefix(field.name.as_str()).unwrap_or(&error.field);
                     self.report
-                        .error(span_of(literal), format!("`{}` {}", error.field, error.message));
+                        .error(span_of(literal), format!("default{inside} {}", error.message));
                 }
             }
         }

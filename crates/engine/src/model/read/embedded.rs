@@ -31,10 +31,6 @@ impl<'a> Reader<'a, '_> {
                     .error(name_span(&value.value), format!("`{name}` stands here twice"));
                 continue;
             }
-            if matches!(name, "true" | "false" | "null") {
-                self.report
-                    .error(name_span(&value.value), format!("`{name}` can't be an enum value"));
-            }
             values.push(EnumValue {
                 name: name.to_owned(),
                 doc: doc(value.description.as_ref()),

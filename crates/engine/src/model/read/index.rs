@@ -32,14 +32,7 @@ impl<'a> Reader<'a, '_> {
             }
             None => index_name(collection, &fields),
         };
-        let taken = |index: &&Index| index.name.eq_ignore_ascii_case(&name);
-        if self
-            .model
-            .collections
-            .iter()
-            .flat_map(|collection| &collection.indexes)
-            .any(|index| taken(&index))
-        {
+        if !self.indexes.insert(name.to_ascii_lowercase()) {
             self.report
                 .error(used.span.clone(), format!("there already is an index `{name}`"))
                 .help("give it a name of its own: @index(name: \"...\")");
@@ -102,7 +95,7 @@ impl<'a> Reader<'a, '_> {
                 self.report
                     .error(
                         name.span.clone(),
-                        format!("`{}` has no field `{}`", collection.name, name.text),
+                        format!("{} has no field `{}`", collection.name, name.text),
                     )
                     .suggest(near);
                 None

@@ -16,6 +16,7 @@ mod index;
 mod literal;
 mod names;
 mod relation;
+mod rules;
 mod system;
 
 use std::collections::HashSet;
@@ -48,7 +49,14 @@ impl Model {
             let declared = Declared::read(&document, &mut report);
             let mut reader = Reader::new(declared, &mut report);
             reader.read_structure();
-            let mut model = reader.model;
+            let Reader {
+                mut model,
+                rules,
+                broken,
+                report,
+                ..
+            } = reader;
+            rules::compile(&mut model, rules, &broken, report);
             model.epoch = epoch(source);
             model
         });
@@ -69,6 +77,10 @@ fn parse(source: &str, report: &mut Diagnostics) -> Option<Document> {
     if source.len() > SCHEMA_BYTES_MAX {
         report.error(0..0, format!("the schema is larger than {SCHEMA_BYTES_MAX} bytes"));
         return None;
+    }
+    let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    if source.lines().all(says_nothing) {
+        return Some(Document::new());
     }
     match Parser::new().parse_ast(source, report.file()) {
         Ok(document) => Some(document),
@@ -142,6 +154,8 @@ struct Reader<'a, 'r> {
     broken: HashSet<String>,
     /// Database names and where they come from, for collisions.
     tables: Vec<TableName>,
+    /// Names of indexes, in lower case.
+    indexes: HashSet<String>,
 }
 
 /// A table's name and who wants it.
@@ -162,6 +176,7 @@ impl<'a, 'r> Reader<'a, 'r> {
             inverses: Vec::new(),
             broken: HashSet::new(),
             tables: Vec::new(),
+            indexes: HashSet::new(),
         }
     }
 

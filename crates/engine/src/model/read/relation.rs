@@ -89,7 +89,7 @@ impl<'a> Reader<'a, '_> {
                 self.report
                     .error(
                         pending.name.span.clone(),
-                        format!("`{}` has no field `{name}`", target.name),
+                        format!("{} has no field `{name}`", target.name),
                     )
                     .suggest(near);
             }

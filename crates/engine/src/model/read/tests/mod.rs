@@ -2,6 +2,9 @@
 
 use crate::model::*;
 
+mod diagnostics;
+mod docs;
+mod rules;
 mod structure;
 
 const CHAT: &str = r#"

@@ -1,0 +1,365 @@
+//! What is written for which plan, that SQLite takes it, and that it finds its indexes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use engine::model::{Scalar, Timestamp, Value};
+use engine::query::{
+    Alias, Comparison, Function, GetPlan, Item, ListPlan, Param, Pred, Projection, Set, Shape, SortKey, Term, TextTest,
+};
+
+use super::predicate::Compiler;
+use super::sql::Sql;
+use super::*;
+use crate::dialect::Sqlite;
+use crate::fixture::{Database, bindings, collection, compare, constant, equal, field, id, is_member, key, own};
+
+/// The text of a predicate over messages; it is also run, so that none is only well to look at.
+fn check(pred: &Pred, expected: &str) {
+    check_in("Message", pred, expected);
+}
+
+fn check_in(name: &str, pred: &Pred, expected: &str) {
+    let database = Database::with_chat();
+    let bindings = bindings();
+    let frame = Frame::reading(&database.model, &bindings);
+    let root = collection(&database.model, name);
+    let mut compiler = Compiler::new(Sql::new(&Sqlite), frame, root);
+    compiler.pred(pred);
+    let text = compiler.sql.finish().text;
+    assert_eq!(text, expected);
+    let sql = format!("SELECT count(*) FROM \"{}\" AS t0 WHERE {text}", root.table);
+    database.connection().prepare(&sql).unwrap();
+}
+
+fn text(value: &str) -> Term {
+    constant(Value::text(value))
+}
+
+#[test]
+fn comparisons_are_natural_and_only_the_complement_minds_nulls() {
+    let model = crate::fixture::model();
+    let body = || own(&model, "Message", "body");
+    check(&equal(body(), text("x")), r#"t0."body" = ?"#);
+    check(&Pred::Same(body(), text("x")), r#"t0."body" IS ?"#);
+    check(&Pred::IsNull(body()), r#"t0."body" IS NULL"#);
+    let unequal = equal(body(), text("x")).complement();
+    check(&unequal, r#"((t0."body" = ?) IS NOT TRUE)"#);
+    let both = Pred::And(vec![equal(body(), text("x")), unequal]);
+    check(&both, r#"(t0."body" = ? AND ((t0."body" = ?) IS NOT TRUE))"#);
+    check(&Pred::Or(vec![]), "FALSE");
+}
+
+#[test]
+fn long_conjunctions_are_balanced() {
+    let model = crate::fixture::model();
+    let part = equal(own(&model, "Message", "body"), text("x"));
+    let four = Pred::And(vec![part.clone(); 4]);
+    check(
+        &four,
+        r#"((t0."body" = ? AND t0."body" = ?) AND (t0."body" = ? AND t0."body" = ?))"#,
+    );
+    // Flat, this would be deeper than SQLite lets an expression be.
+    let database = Database::new();
+    let bindings = bindings();
+    let frame = Frame::reading(&database.model, &bindings);
+    let many = Pred::Or(vec![part; 5000]);
+    let mut compiler = Compiler::new(Sql::new(&Sqlite), frame, collection(&database.model, "Message"));
+    compiler.pred(&many);
+    let sql = format!("SELECT 1 FROM message AS t0 WHERE {}", compiler.sql.finish().text);
+    database.connection().prepare(&sql).unwrap();
+}
+
+#[test]
+fn membership_asks_the_link_table_alone() {
+    let model = crate::fixture::model();
+    check_in(
+        "Room",
+        &is_member(&model, own(&model, "Room", "id"), 1),
+        r#"EXISTS (SELECT 1 FROM "room_members" AS l1 WHERE l1."room_id" = t0."id" AND l1."user_id" = ?)"#,
+    );
+    check(
+        &is_member(&model, own(&model, "Message", "room"), 1),
+        r#"EXISTS (SELECT 1 FROM "room_members" AS l1 WHERE l1."room_id" = t0."room" AND l1."user_id" = ?)"#,
+    );
+}
+
+#[test]
+fn members_fields_join_their_table() {
+    let model = crate::fixture::model();
+    let members = Set::Links {
+        of: own(&model, "Room", "id"),
+        collection: collection(&model, "Room").id,
+        field: field(&model, "Room", "members"),
+        alias: Alias(1),
+    };
+    let named = equal(Term::Field(Alias(1), field(&model, "User", "name")), text("x"));
+    check_in(
+        "Room",
+        &Pred::Any(Box::new(members.clone()), Box::new(named)),
+        r#"EXISTS (SELECT 1 FROM "room_members" AS l1 JOIN "user" AS t1 ON t1."id" = l1."user_id" WHERE l1."room_id" = t0."id" AND t1."name" = ?)"#,
+    );
+    let count = Term::Count(Box::new(members), Box::new(Pred::Const(true)));
+    check_in(
+        "Room",
+        &compare(Comparison::Ge, count, constant(Value::Int(2))),
+        r#"(SELECT count(*) FROM "room_members" AS l1 WHERE l1."room_id" = t0."id") >= ?"#,
+    );
+}
+
+#[test]
+fn the_other_ends_of_relations() {
+    let model = crate::fixture::model();
+    let message = collection(&model, "Message").id;
+    let referencing = Set::Referencing {
+        of: own(&model, "Room", "id"),
+        collection: message,
+        field: field(&model, "Message", "room"),
+        alias: Alias(1),
+    };
+    let author = Term::Field(Alias(1), field(&model, "Message", "author"));
+    check_in(
+        "Room",
+        &Pred::Any(
+            Box::new(referencing),
+            Box::new(equal(author, Term::Param(Param::AuthId))),
+        ),
+        r#"EXISTS (SELECT 1 FROM "message" AS t1 WHERE t1."room" = t0."id" AND t1."author" = ?)"#,
+    );
+    let linked = Set::LinkedFrom {
+        of: own(&model, "User", "id"),
+        collection: collection(&model, "Room").id,
+        field: field(&model, "Room", "members"),
+        alias: Alias(1),
+    };
+    check_in(
+        "User",
+        &Pred::Any(Box::new(linked), Box::new(Pred::Const(true))),
+        r#"EXISTS (SELECT 1 FROM "room_members" AS l1 WHERE l1."user_id" = t0."id")"#,
+    );
+    let topic = Term::Lookup {
+        key: Box::new(own(&model, "Message", "room")),
+        collection: collection(&model, "Room").id,
+        alias: Alias(1),
+        guard: Box::new(is_member(&model, Term::Field(Alias(1), field(&model, "Room", "id")), 2)),
+        then: Box::new(Term::Field(Alias(1), field(&model, "Room", "topic"))),
+    };
+    check(
+        &equal(topic, text("tea")),
+        r#"(SELECT t1."topic" FROM "room" AS t1 WHERE t1."id" = t0."room" AND EXISTS (SELECT 1 FROM "room_members" AS l2 WHERE l2."room_id" = t1."id" AND l2."user_id" = ?)) = ?"#,
+    );
+}
+
+#[test]
+fn lists_known_and_stored() {
+    let model = crate::fixture::model();
+    let body = || own(&model, "Message", "body");
+    let three = vec![Value::text("a"), Value::text("b"), Value::text("c")];
+    check(
+        &Pred::InList(body(), constant(Value::List(three))),
+        r#"t0."body" IN (?, ?, ?, ?)"#,
+    );
+    check(
+        &Pred::InList(body(), Term::Param(Param::AuthRoles)),
+        r#"t0."body" IN (?, ?)"#,
+    );
+    check(&Pred::InList(body(), constant(Value::List(vec![]))), "FALSE");
+    check(
+        &Pred::InList(body(), own(&model, "Message", "tags")),
+        r#"t0."body" IN (SELECT (CASE j.type WHEN 'text' THEN j.value END) FROM json_each(ninefold_json_array(t0."tags")) AS j)"#,
+    );
+    let items = |of| Set::Items {
+        of,
+        item: Scalar::String,
+        alias: Alias(1),
+    };
+    let is_x = || Box::new(equal(Term::Item(Alias(1)), text("x")));
+    check(
+        &Pred::Any(Box::new(items(own(&model, "Message", "tags"))), is_x()),
+        r#"EXISTS (SELECT 1 FROM json_each(ninefold_json_array(t0."tags")) AS t1 WHERE TRUE AND (CASE t1.type WHEN 'text' THEN t1.value END) = ?)"#,
+    );
+    check(
+        &Pred::Any(Box::new(items(Term::Param(Param::AuthRoles))), is_x()),
+        "EXISTS (SELECT 1 FROM (VALUES (?), (?)) AS t1 WHERE TRUE AND t1.column1 = ?)",
+    );
+}
+
+#[test]
+fn terms() {
+    let model = crate::fixture::model();
+    let body = || own(&model, "Message", "body");
+    let starts = Pred::Text(
+        TextTest::StartsWith,
+        Term::Call(Function::LowerAscii, vec![body()]),
+        text("a"),
+    );
+    check(&starts, r#"ninefold_starts_with(lower(t0."body"), ?)"#);
+    let chosen = Term::If(Box::new(Pred::IsNull(body())), Box::new(text("")), Box::new(body()));
+    check(
+        &equal(Term::Call(Function::Concat, vec![chosen, text("!")]), text("!")),
+        r#"((CASE WHEN t0."body" IS NULL THEN ? ELSE t0."body" END) || ?) = ?"#,
+    );
+    check(
+        &Pred::Truth(Term::Bool(Box::new(Pred::IsNull(body())))),
+        r#"((t0."body" IS NULL) IS TRUE)"#,
+    );
+    let part = Term::Json {
+        of: Box::new(own(&model, "Sample", "extra")),
+        path: vec!["a".into(), "b\"c".into()],
+        ty: Scalar::String,
+    };
+    check_in(
+        "Sample",
+        &equal(part, text("x")),
+        r#"ninefold_json_text(t0."extra", ?) = ?"#,
+    );
+}
+
+#[test]
+fn definitions_write_their_values_out() {
+    let model = crate::fixture::model();
+    let bindings = bindings();
+    let pred = Pred::And(vec![
+        equal(own(&model, "Message", "body"), text("it's")),
+        compare(
+            Comparison::Gt,
+            own(&model, "Message", "sent"),
+            constant(Value::DateTime(Timestamp(5))),
+        ),
+    ]);
+    let text = definition(&Sqlite, &model, &bindings, collection(&model, "Message"), &pred);
+    assert_eq!(text, r#"("body" = 'it''s' AND "sent" > 5)"#);
+}
+
+fn projection(model: &engine::Model, name: &str, fields: &[&str]) -> Arc<Projection> {
+    let items = fields.iter().map(|field_name| Item {
+        field: field(model, name, field_name),
+        visible: Pred::Const(true),
+        shape: Shape::Value,
+    });
+    Arc::new(Projection {
+        collection: collection(model, name).id,
+        items: items.collect(),
+    })
+}
+
+fn messages(model: &engine::Model, sort: &[(&str, bool)], after: Option<Vec<Value>>) -> ListPlan {
+    let key = |(name, descending): &(&str, bool)| SortKey {
+        term: own(model, "Message", name),
+        descending: *descending,
+    };
+    ListPlan {
+        collection: collection(model, "Message").id,
+        guard: equal(own(model, "Message", "room"), constant(Value::Id(id(10)))),
+        sort: sort.iter().map(key).collect(),
+        after,
+        limit: 30,
+        count: false,
+        projection: projection(model, "Message", &["id", "body"]),
+        bindings: bindings(),
+        deadline: Instant::now(),
+    }
+}
+
+#[test]
+fn a_page_begins_behind_the_last_record() {
+    let database = Database::with_chat();
+    let model = &database.model;
+    let check = |sort: &[(&str, bool)], after: Vec<Value>, expected: &str| {
+        let plan = messages(model, sort, Some(after));
+        let frame = Frame::reading(model, &plan.bindings);
+        let (statement, _) = list(&Sqlite, frame, &plan);
+        let (_, rest) = statement.text.split_once(r#"t0."room" = ? AND "#).unwrap();
+        let (condition, _) = rest.split_once(" ORDER BY").unwrap();
+        assert_eq!(condition, expected);
+    };
+    let (at, last) = (Value::DateTime(Timestamp(200)), Value::Id(id(22)));
+    check(&[("id", false)], vec![last.clone()], r#"t0."id" > ?"#);
+    check(
+        &[("sent", false), ("id", false)],
+        vec![at.clone(), last.clone()],
+        r#"(t0."sent", t0."id") > (?, ?)"#,
+    );
+    check(
+        &[("sent", true), ("id", true)],
+        vec![at.clone(), last.clone()],
+        r#"(t0."sent", t0."id") < (?, ?)"#,
+    );
+    check(
+        &[("sent", true), ("id", false)],
+        vec![at, last.clone()],
+        r#"(t0."sent" <= ? AND (t0."sent" < ? OR t0."id" > ?))"#,
+    );
+    check(
+        &[("tags", false), ("id", false)],
+        vec![Value::Null, last.clone()],
+        r#"(t0."tags" IS NOT NULL OR t0."id" > ?)"#,
+    );
+    check(
+        &[("tags", true), ("id", false)],
+        vec![Value::Null, last.clone()],
+        r#"(t0."tags" IS NULL AND t0."id" > ?)"#,
+    );
+    check(
+        &[("tags", true), ("id", true)],
+        vec![Value::Json("[]".into()), last],
+        r#"(t0."tags" < ? OR t0."tags" IS NULL OR (t0."tags" = ? AND t0."id" < ?))"#,
+    );
+}
+
+/// The query plan's lines, joined.
+fn explained(database: &Database, statement: &Statement<'_>) -> String {
+    let mut prepared = database
+        .connection()
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", statement.text))
+        .unwrap();
+    let binds = vec![rusqlite::types::Null; statement.binds.len()];
+    let lines = prepared.query_map(rusqlite::params_from_iter(binds), |row| row.get::<_, String>(3));
+    lines.unwrap().map(Result::unwrap).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_list_in_the_order_of_an_index_sorts_nothing() {
+    let database = Database::with_chat();
+    for (sort, after) in [
+        (&[("sent", false)][..], None),
+        (&[("sent", true)][..], Some(vec![Value::DateTime(Timestamp(200))])),
+    ] {
+        let plan = messages(&database.model, sort, after);
+        let frame = Frame::reading(&database.model, &plan.bindings);
+        let plan = explained(&database, &list(&Sqlite, frame, &plan).0);
+        assert!(plan.contains("SEARCH t0 USING INDEX ix_message_room_sent"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
+    let plan = messages(&database.model, &[("sent", true), ("id", false)], None);
+    let frame = Frame::reading(&database.model, &plan.bindings);
+    let plan = explained(&database, &list(&Sqlite, frame, &plan).0);
+    assert!(plan.contains("SEARCH t0 USING INDEX ix_message_room_sent"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{plan}");
+}
+
+#[test]
+fn a_rule_over_a_relation_searches_by_key() {
+    let database = Database::with_chat();
+    let model = &database.model;
+    let plan = GetPlan {
+        collection: collection(model, "Message").id,
+        key: key(20),
+        guard: is_member(model, own(model, "Message", "room"), 1),
+        projection: projection(model, "Message", &["id", "body"]),
+        bindings: bindings(),
+        deadline: Instant::now(),
+    };
+    let frame = Frame::reading(model, &plan.bindings);
+    let (statement, _) = get(&Sqlite, frame, &plan);
+    assert_eq!(
+        statement.text,
+        r#"SELECT t0."id", t0."body" FROM "message" AS t0 WHERE t0."id" = ? AND EXISTS (SELECT 1 FROM "room_members" AS l1 WHERE l1."room_id" = t0."room" AND l1."user_id" = ?)"#
+    );
+    let plan = explained(&database, &statement);
+    assert!(
+        plan.contains("SEARCH t0 USING INDEX sqlite_autoindex_message_1 (id=?)"),
+        "{plan}"
+    );
+    assert!(plan.contains("USING PRIMARY KEY (room_id=? AND user_id=?)"), "{plan}");
+}
