@@ -21,8 +21,10 @@ pub(super) struct Checkpoints {
     ask: SyncSender<()>,
     shared: Arc<Shared>,
     writes: usize,
-    /// Pages in the log when the side thread was last asked.
-    pages_asked: u32,
+    /// The side thread is at work, or its result has not been looked at.
+    asked: bool,
+    /// Pages in the log when the side thread was last done.
+    pages_copied: u32,
     checkpoint_writes: usize,
     wal_pages_max: u32,
     restart_timeout: Duration,
@@ -33,7 +35,7 @@ pub(super) struct Checkpoints {
 struct Shared {
     /// Pages in the log, as the last commit left it.
     pages: AtomicU32,
-    /// The side thread has copied what it could since the last restart.
+    /// The side thread has done what it was asked for.
     copied: AtomicBool,
 }
 
@@ -58,7 +60,8 @@ impl Checkpoints {
             ask,
             shared,
             writes: 0,
-            pages_asked: 0,
+            asked: false,
+            pages_copied: 0,
             checkpoint_writes: options.checkpoint_writes,
             wal_pages_max: options.wal_pages_max,
             restart_timeout: options.restart_timeout,
@@ -71,17 +74,21 @@ impl Checkpoints {
     pub(super) fn after_batch(&mut self, connection: &Connection, writes: usize) {
         self.writes += writes;
         let pages = self.shared.pages.load(Ordering::Relaxed);
-        if pages < self.pages_asked {
-            self.pages_asked = 0;
-        }
-        if self.writes >= self.checkpoint_writes || pages - self.pages_asked >= self.wal_pages_max {
+        if self.asked {
+            // Two checkpoints exclude each other.
+            if !self.shared.copied.load(Ordering::Acquire) {
+                return;
+            }
+            self.asked = false;
+            self.pages_copied = pages;
+            if pages > self.wal_pages_max {
+                self.restart(connection);
+            }
+        } else if self.writes >= self.checkpoint_writes || pages.saturating_sub(self.pages_copied) >= self.wal_pages_max
+        {
             self.writes = 0;
-            self.pages_asked = pages;
-            // Full means that it is asked already; gone, that the store is closing.
-            let _ = self.ask.try_send(());
-        }
-        if pages > self.wal_pages_max && self.shared.copied.swap(false, Ordering::Relaxed) {
-            self.restart(connection);
+            self.shared.copied.store(false, Ordering::Relaxed);
+            self.asked = self.ask.try_send(()).is_ok();
         }
     }
 
@@ -95,7 +102,7 @@ impl Checkpoints {
         match result {
             Ok(true) => {
                 self.shared.pages.store(0, Ordering::Relaxed);
-                self.pages_asked = 0;
+                self.pages_copied = 0;
             }
             Ok(false) => {
                 tracing::debug!("a reader holds up the restart of the log; trying again after the next checkpoint")
@@ -116,9 +123,10 @@ impl Checkpoints {
 fn copy_when_asked(side: &Timed, asked: &Receiver<()>, shared: &Shared) {
     while asked.recv().is_ok() {
         match checkpoint(side.connection(), "PASSIVE") {
-            Ok(_) => shared.copied.store(true, Ordering::Relaxed),
+            Ok(is_complete) => tracing::trace!(is_complete, "checkpoint"),
             Err(error) => tracing::warn!(%error, "a checkpoint failed"),
         }
+        shared.copied.store(true, Ordering::Release);
     }
 }
 

@@ -102,3 +102,6 @@ impl Drop for SqliteStore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The store as a whole: it conforms, and it opens, closes and refuses as it should.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::Model;
+use engine::ports::store::{Store, StoreError};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::error::store_error;
+use super::*;
+
+/// A file with the model's tables, opened.
+fn store_at(path: &Path, model: &Arc<Model>) -> SqliteStore {
+    let mut connection = Connection::open(path).unwrap();
+    crate::migrate::create(&mut connection, model).unwrap();
+    drop(connection);
+    let store = open_at(path).unwrap();
+    store.adopt(Arc::clone(model));
+    store
+}
+
+fn open_at(path: &Path) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(&Location::File(path.to_owned()), &SqliteOptions::default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_conform() {
+    let folder = TempDir::new().unwrap();
+    let number = std::cell::Cell::new(0);
+    testkit::store::conformance(async |model: Arc<Model>| {
+        number.set(number.get() + 1);
+        let store: Arc<dyn Store> = Arc::new(store_at(&folder.path().join(format!("{}.db", number.get())), &model));
+        store
+    })
+    .await;
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+async fn execute(store: &SqliteStore, sql: &'static str) -> Result<(), StoreError> {
+    store
+        .writer()
+        .run(soon(), move |connection| {
+            connection.execute_batch(sql).map_err(|error| store_error(&error))
+        })
+        .await
+}
+
+async fn count(store: &SqliteStore) -> Result<i64, StoreError> {
+    let job = |connection: &Connection| {
+        let counted = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+        counted.map_err(|error| store_error(&error))
+    };
+    store.readers().run(soon(), job).await
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_drop_or_close() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.db");
+    let store = open_at(&path).unwrap();
+    execute(&store, "CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT")
+        .await
+        .unwrap();
+    execute(&store, "INSERT INTO t VALUES (1)").await.unwrap();
+    drop(store);
+    let store = open_at(&path).unwrap();
+    assert_eq!(count(&store).await.unwrap(), 1);
+    execute(&store, "INSERT INTO t VALUES (2)").await.unwrap();
+    store.close().await;
+    // Closing leaves one file, with everything in it.
+    assert!(!folder.path().join("app.db-wal").exists());
+    let store = open_at(&path).unwrap();
+    assert_eq!(count(&store).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_second_one_is_kept_out_until_the_first_closes() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.db");
+    let first = open_at(&path).unwrap();
+    assert!(matches!(open_at(&path), Err(OpenError::Locked(_))));
+    first.close().await;
+    assert!(open_at(&path).is_ok());
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = folder.path().join("no/such/app.db");
+    assert!(matches!(open_at(&nowhere), Err(OpenError::NoFolder(_))));
+
+    let text = folder.path().join("text.db");
+    std::fs::write(
+        &text,
+        "this is no database, though it is long enough to be read as the beginning of one".repeat(50),
+    )
+    .unwrap();
+    assert!(matches!(open_at(&text), Err(OpenError::NotADatabase(_))));
+
+    let newer = folder.path().join("newer.db");
+    let connection = Connection::open(&newer).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE _ninefold_meta (key TEXT NOT NULL PRIMARY KEY, value ANY NOT NULL) STRICT;
+             INSERT INTO _ninefold_meta VALUES ('format', 999)",
+        )
+        .unwrap();
+    drop(connection);
+    assert!(matches!(open_at(&newer), Err(OpenError::Newer { found: 999, .. })));
+}
+
+#[test]
+fn urls_name_a_file_or_memory() {
+    let file = |path: &str| Some(Location::File(path.into()));
+    assert_eq!(Location::from_url("sqlite:data/app.db"), file("data/app.db"));
+    assert_eq!(Location::from_url("sqlite:///var/app.db"), file("/var/app.db"));
+    assert_eq!(Location::from_url("sqlite::memory:"), Some(Location::Memory));
+    assert_eq!(Location::from_url("sqlite:"), None);
+    assert_eq!(Location::from_url("postgres://localhost/app"), None);
+}
+
+/// Counts far beyond any deadline.
+fn endless(connection: &Connection) -> Result<i64, StoreError> {
+    let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    connection
+        .query_row(sql, [], |row| row.get(0))
+        .map_err(|error| store_error(&error))
+}
+
+#[tokio::test]
+async fn a_read_that_takes_too_long_is_stopped_and_its_thread_goes_on() {
+    let store = SqliteStore::open(&Location::Memory, &SqliteOptions::default()).unwrap();
+    let reads = (0..8).map(|_| store.readers().run(Instant::now() + Duration::from_millis(50), endless));
+    for read in futures::future::join_all(reads).await {
+        assert!(matches!(read, Err(StoreError::Timeout)));
+    }
+    execute(&store, "CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT")
+        .await
+        .unwrap();
+    assert_eq!(count(&store).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_takes_long_leaves_the_callers_thread() {
+    let store = SqliteStore::open(&Location::Memory, &SqliteOptions::default()).unwrap();
+    let begun = Instant::now();
+    assert!(store.readers().try_inline(soon(), endless).is_none());
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let quick = store.readers().try_inline(soon(), |_| Ok(1));
+    assert!(matches!(quick, Some(Ok(1))));
+    let late = store.readers().try_inline(Instant::now(), |_| Ok(1));
+    assert!(matches!(late, Some(Err(StoreError::Timeout))));
+}
+
+#[tokio::test]
+async fn a_reader_that_panics_serves_the_next() {
+    let options = SqliteOptions {
+        readers: 1,
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open(&Location::Memory, &options).unwrap();
+    let panicked = store.readers().run::<()>(soon(), |_| panic!("on purpose")).await;
+    assert!(matches!(panicked, Err(StoreError::Failed(_))));
+    assert!(store.readers().run(soon(), |_| Ok(())).await.is_ok());
+}
+
+#[tokio::test]
+async fn readers_cannot_write() {
+    let store = SqliteStore::open(&Location::Memory, &SqliteOptions::default()).unwrap();
+    let job = |connection: &Connection| {
+        connection
+            .execute_batch("CREATE TABLE t (id)")
+            .map_err(|e| store_error(&e))
+    };
+    assert!(matches!(
+        store.readers().run(soon(), job).await,
+        Err(StoreError::Unavailable { .. })
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_stays_bounded_under_a_steady_load() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.db");
+    let options = SqliteOptions {
+        synchronous: Synchronous::Normal,
+        checkpoint_writes: 100,
+        wal_pages_max: 200,
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open(&Location::File(path), &options).unwrap();
+    execute(&store, "CREATE TABLE t (id INTEGER PRIMARY KEY, filler BLOB) STRICT")
+        .await
+        .unwrap();
+    let mut largest = 0;
+    for _ in 0..400 {
+        let writes = (0..20).map(|_| execute(&store, "INSERT INTO t (filler) VALUES (randomblob(2000))"));
+        futures::future::join_all(writes).await;
+        largest = largest.max(std::fs::metadata(folder.path().join("app.db-wal")).unwrap().len());
+    }
+    // Some 24 megabytes went through it. How soon the side thread gets to copy is up to the machine.
+    assert!(largest < 12_000_000, "the log grew to {largest} bytes");
+    assert_eq!(count(&store).await.unwrap(), 8000);
+}
