@@ -24,11 +24,10 @@ pub(super) fn compile(
     report: &mut Diagnostics,
 ) {
     let mut compiled = Vec::with_capacity(rules.len());
-    for rule in rules {
+    // A rule with a name that is reported already has nothing new to say, and no structure to be typed against.
+    for rule in rules.into_iter().filter(|rule| !mentions(rule.text.text, broken)) {
         match compile_one(model, &rule) {
             Ok(expression) => compiled.push((rule.collection, rule.site, Arc::new(expression))),
-            // One of its names is reported already.
-            Err(_) if mentions(rule.text.text, broken) => {}
             Err(errors) => report_errors(&rule, errors, report),
         }
     }

@@ -3,6 +3,7 @@
 mod accept;
 mod check;
 mod key;
+mod number;
 #[cfg(test)]
 mod tests;
 

@@ -29,6 +29,13 @@ fn every_example_reads() {
 }
 
 #[test]
+fn the_example_applications_read() {
+    let chat = include_str!("../../../../../../examples/chat/schema.graphql");
+    let said = Model::examine(chat, "schema.graphql").1;
+    assert!(said.is_empty(), "{said}");
+}
+
+#[test]
 fn every_error_is_what_is_said() {
     let blocks = blocks();
     let mut wrong = 0;

@@ -162,3 +162,20 @@ fn many_collections_read() {
     source.push_str("type User @collection(auth: true) { name: String }");
     assert_eq!(read(&source).collections.len(), 201);
 }
+
+proptest::proptest! {
+    /// Whatever is left of a schema, something is said about it, and nothing breaks.
+    #[test]
+    fn a_torn_schema_is_an_answer(
+        from in 0_usize..CHAT.len(),
+        length in 0_usize..60,
+        instead in "[a-zA-Z@!:(){}\\[\\]\"' .,=&|\n]{0,6}|record|auth|@inverse|@index|Room|null",
+    ) {
+        let from = CHAT.floor_char_boundary(from);
+        let to = CHAT.floor_char_boundary((from + length).min(CHAT.len()));
+        let torn = format!("{}{instead}{}", &CHAT[..from], &CHAT[to..]);
+        let (model, said) = Model::examine(&torn, "schema.graphql");
+        proptest::prop_assert_eq!(model.is_none(), said.has_errors());
+        proptest::prop_assert_eq!(said.to_string().is_empty(), said.is_empty());
+    }
+}
