@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::super::diagnostic::Diagnostics;
-use super::super::{Check, CollectionId, DefaultValue, FieldKind, FieldRule, Model, Timestamp};
+use super::super::{Check, CollectionId, DefaultValue, FieldKind, FieldRule, Model, Timestamp, ValueType};
 use super::{PendingRule, RuleSite, literal};
 use crate::access::Principal;
 use crate::expr::{Aliases, Before, Expects, ExprError, Expression, Facts, Lowering, RequestFacts, Scope};
@@ -28,7 +28,7 @@ pub(super) fn compile(
     for rule in rules.into_iter().filter(|rule| !mentions(rule.text.text, broken)) {
         match compile_one(model, &rule) {
             Ok(expression) => compiled.push((rule.collection, rule.site, Arc::new(expression))),
-            Err(errors) => report_errors(&rule, errors, report),
+            Err(errors) => report_errors(model, &rule, errors, report),
         }
     }
     for (collection, site, expression) in compiled {
@@ -136,13 +136,37 @@ fn mentions(source: &str, broken: &HashSet<String>) -> bool {
         .any(|word| broken.contains(word))
 }
 
-fn report_errors(rule: &PendingRule<'_>, errors: Vec<ExprError>, report: &mut Diagnostics) {
+fn report_errors(model: &Model, rule: &PendingRule<'_>, errors: Vec<ExprError>, report: &mut Diagnostics) {
+    let meant = meant(model, rule);
     for error in errors {
         let span = literal::span_in_file(report.source(), rule.text.span.clone(), error.span);
         let said = report.error(span, error.message);
-        if let Some(help) = error.help {
+        if let Some(help) = meant.clone().or(error.help) {
             said.help(help);
         }
+    }
+}
+
+/// How to write a default that is words and no expression.
+fn meant(model: &Model, rule: &PendingRule<'_>) -> Option<String> {
+    let RuleSite::Default(field) = rule.site else {
+        return None;
+    };
+    let text = rule.text.text;
+    let is_words = text.starts_with(char::is_alphabetic)
+        && text
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '_' | '-'));
+    match kind(model, rule.collection, field) {
+        FieldKind::Value(ValueType::Enum(id)) => {
+            let mut values = model.enumeration(*id).values.iter();
+            let value = values.find(|value| value.name == text.trim_matches('\''))?;
+            Some(format!("the value of an enum stands without quotes: {}", value.name))
+        }
+        FieldKind::Value(ValueType::Scalar(scalar)) if scalar.is_text() && is_words => {
+            Some(format!("text has quotes of its own: \"'{text}'\""))
+        }
+        _ => None,
     }
 }
 

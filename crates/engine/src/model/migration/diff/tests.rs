@@ -46,7 +46,7 @@ fn nothing_to_do() {
     check(USER, USER, &[]);
     check(
         "type User @collection { name: String! age: Int }",
-        "type User @collection { age: Int name: String! @length(max: 5) @default(value: \"x\") }",
+        "type User @collection { age: Int name: String! @length(max: 5) @default(value: \"'x'\") }",
         &[],
     );
 }

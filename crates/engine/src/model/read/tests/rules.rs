@@ -123,6 +123,18 @@ fn rules_have_a_type() {
 }
 
 #[test]
+fn defaults_that_are_no_expressions() {
+    check(
+        r#"type A @collection { a: String @default(value: "draft") b: E @default(value: "OPEN") c: E @default(value: "'OPEN'") }
+enum E { OPEN }"#,
+        r#"
+            1:49 there is no name `draft`; text has quotes of its own: "'draft'"
+            1:79 there is no name `OPEN`; the value of an enum stands without quotes: OPEN
+            "#,
+    );
+}
+
+#[test]
 fn a_rendering_shows_the_place() {
     let source = "type A @collection\n\t@access(read: \"record.nmae == 'x'\") {\n  name: String\n}\n";
     let report = Model::read(source, "chat/schema.graphql").unwrap_err();
