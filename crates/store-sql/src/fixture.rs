@@ -138,8 +138,8 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) fn new() -> Self {
         let model = model();
-        let mut connection = testing::connection();
-        crate::migrate::create(&mut connection, &model).expect("an empty database takes the tables");
+        let connection = testing::connection();
+        crate::migrate::create(&connection, &model).expect("an empty database takes the tables");
         Self {
             model: Arc::new(model),
             connection,

@@ -28,7 +28,7 @@ pub(crate) fn get<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a GetPlan) 
     let mut compiler = Compiler::new(Sql::new(dialect), frame, collection);
     compiler.sql.push("SELECT ");
     let layout = compiler.project(&plan.projection, false);
-    compiler.from_root(collection);
+    compiler.select_from(collection);
     compiler.where_key(collection, &plan.key);
     compiler.and(&plan.guard);
     (compiler.sql.finish(), layout)
@@ -43,7 +43,7 @@ pub(crate) fn list<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a ListPlan
     for key in &plan.sort {
         compiler.select_term(&key.term);
     }
-    compiler.from_root(collection);
+    compiler.select_from(collection);
     compiler.sql.push(" WHERE ");
     compiler.pred(&plan.guard);
     if let Some(after) = &plan.after {
@@ -64,7 +64,7 @@ pub(crate) fn count<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a ListPla
     let mut compiler = Compiler::new(Sql::new(dialect), frame, collection);
     compiler.sql.column(Kind::Int);
     compiler.sql.push("SELECT count(*)");
-    compiler.from_root(collection);
+    compiler.select_from(collection);
     compiler.sql.push(" WHERE ");
     compiler.pred(&plan.guard);
     compiler.sql.finish()
@@ -138,7 +138,7 @@ impl<'a> Compiler<'a> {
         place
     }
 
-    pub(super) fn from_root(&mut self, collection: &Collection) {
+    pub(super) fn select_from(&mut self, collection: &Collection) {
         // A projection of nothing still asks whether the row is there.
         if self.width() == 0 {
             self.next_column(Kind::Int);

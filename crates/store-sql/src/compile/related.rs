@@ -22,7 +22,7 @@ pub(crate) fn one<'a>(
     let mut compiler = Compiler::new(Sql::new(dialect), frame, target);
     compiler.sql.push("SELECT ");
     let layout = compiler.nested(target, nested);
-    compiler.from_root(target);
+    compiler.select_from(target);
     compiler.sql.push(" WHERE t0.").name(&key_field(target).column);
     compiler.sql.in_list(keys);
     compiler.and(&nested.guard);
@@ -122,7 +122,7 @@ pub(crate) fn many<'a>(
         OtherKind::Referring(column) => {
             let layout = compiler.nested(other.target, nested);
             let parent = compiler.select_column(column, parent_kind);
-            compiler.from_root(other.target);
+            compiler.select_from(other.target);
             compiler.sql.push(" WHERE t0.").name(column);
             with_parent(layout, parent)
         }

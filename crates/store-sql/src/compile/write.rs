@@ -27,7 +27,7 @@ pub(crate) fn stored_row<'a>(
     for pred in judgements.iter().map(|judgement| &judgement.holds).chain(captures) {
         compiler.select_truth(pred);
     }
-    compiler.from_root(collection);
+    compiler.select_from(collection);
     compiler.where_key(collection, key);
     compiler.sql.push(dialect.for_update());
     compiler.sql.finish()
@@ -52,7 +52,7 @@ pub(crate) fn written_row<'a>(
     for judgement in judgements {
         compiler.select_truth(&judgement.holds);
     }
-    compiler.from_root(collection);
+    compiler.select_from(collection);
     compiler.where_key(collection, key);
     (compiler.sql.finish(), layout)
 }
@@ -62,7 +62,7 @@ pub(crate) fn referenced<'a>(dialect: DialectRef, frame: Frame<'a>, reference: &
     let target = frame.model.collection(reference.target);
     let mut compiler = Compiler::new(Sql::new(dialect), frame, target);
     compiler.sql.push("SELECT ");
-    compiler.from_root(target);
+    compiler.select_from(target);
     compiler
         .sql
         .push(" WHERE t0.")
@@ -135,7 +135,7 @@ pub(crate) fn referring<'a>(
     let mut compiler = Compiler::new(Sql::new(dialect), frame, collection);
     compiler.sql.push("SELECT ");
     compiler.select_image(collection);
-    compiler.from_root(collection);
+    compiler.select_from(collection);
     compiler.sql.push(" WHERE t0.").name(&collection.field(field).column);
     compiler.sql.in_list(keys);
     compiler.limit(rows_max);

@@ -82,10 +82,6 @@ impl SqliteStore {
         &self.writer
     }
 
-    pub(crate) fn readers(&self) -> &Readers {
-        &self.readers
-    }
-
     /// Refuses what comes from now on; `None` when another call did so before.
     fn shut(&self) -> Option<Threads> {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();

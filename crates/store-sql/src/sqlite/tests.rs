@@ -14,8 +14,8 @@ use super::*;
 
 /// A file with the model's tables, opened.
 fn store_at(path: &Path, model: &Arc<Model>) -> SqliteStore {
-    let mut connection = Connection::open(path).unwrap();
-    crate::migrate::create(&mut connection, model).unwrap();
+    let connection = Connection::open(path).unwrap();
+    crate::migrate::create(&connection, model).unwrap();
     drop(connection);
     let store = open_at(path).unwrap();
     store.adopt(Arc::clone(model));
@@ -56,7 +56,7 @@ async fn count(store: &SqliteStore) -> Result<i64, StoreError> {
         let counted = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0));
         counted.map_err(|error| store_error(&error))
     };
-    store.readers().run(soon(), job).await
+    store.readers.run(soon(), job).await
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ fn endless(connection: &Connection) -> Result<i64, StoreError> {
 #[tokio::test]
 async fn a_read_that_takes_too_long_is_stopped_and_its_thread_goes_on() {
     let store = SqliteStore::open(&Location::Memory, &SqliteOptions::default()).unwrap();
-    let reads = (0..8).map(|_| store.readers().run(Instant::now() + Duration::from_millis(50), endless));
+    let reads = (0..8).map(|_| store.readers.run(Instant::now() + Duration::from_millis(50), endless));
     for read in futures::future::join_all(reads).await {
         assert!(matches!(read, Err(StoreError::Timeout)));
     }
@@ -150,11 +150,11 @@ async fn a_read_that_takes_too_long_is_stopped_and_its_thread_goes_on() {
 async fn what_takes_long_leaves_the_callers_thread() {
     let store = SqliteStore::open(&Location::Memory, &SqliteOptions::default()).unwrap();
     let begun = Instant::now();
-    assert!(store.readers().try_inline(soon(), endless).is_none());
+    assert!(store.readers.try_inline(soon(), endless).is_none());
     assert!(begun.elapsed() < Duration::from_secs(5));
-    let quick = store.readers().try_inline(soon(), |_| Ok(1));
+    let quick = store.readers.try_inline(soon(), |_| Ok(1));
     assert!(matches!(quick, Some(Ok(1))));
-    let late = store.readers().try_inline(Instant::now(), |_| Ok(1));
+    let late = store.readers.try_inline(Instant::now(), |_| Ok(1));
     assert!(matches!(late, Some(Err(StoreError::Timeout))));
 }
 
@@ -165,9 +165,9 @@ async fn a_reader_that_panics_serves_the_next() {
         ..SqliteOptions::default()
     };
     let store = SqliteStore::open(&Location::Memory, &options).unwrap();
-    let panicked = store.readers().run::<()>(soon(), |_| panic!("on purpose")).await;
+    let panicked = store.readers.run::<()>(soon(), |_| panic!("on purpose")).await;
     assert!(matches!(panicked, Err(StoreError::Failed(_))));
-    assert!(store.readers().run(soon(), |_| Ok(())).await.is_ok());
+    assert!(store.readers.run(soon(), |_| Ok(())).await.is_ok());
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn readers_cannot_write() {
             .map_err(|e| store_error(&e))
     };
     assert!(matches!(
-        store.readers().run(soon(), job).await,
+        store.readers.run(soon(), job).await,
         Err(StoreError::Unavailable { .. })
     ));
 }

@@ -110,18 +110,8 @@ impl Writer {
         Ok((Self { queue }, handle))
     }
 
-    /// Runs `job` in a savepoint of its own within the group commit, and returns after the commit. It does not start
-    /// after `deadline`.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        deadline: Instant,
-        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.run_then(deadline, |timed| job(timed.connection()), |value| value)
-            .await
-    }
-
-    /// As [`Writer::run`]; `publish` follows on the writing thread, after the commit and in the order of commits.
+    /// Runs `job` in a savepoint of its own within the group commit, then `publish` on the same thread, after the commit
+    /// and in the order of commits. `job` does not start after `deadline`.
     pub(super) async fn run_then<T: Send + 'static, U: Send + 'static>(
         &self,
         deadline: Instant,

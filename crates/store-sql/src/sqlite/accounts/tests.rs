@@ -12,8 +12,8 @@ async fn accounts_conform() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
     let model = Model::read(SCHEMA, "schema.graphql").expect("a schema without mistakes");
-    let mut connection = Connection::open(&path).unwrap();
-    crate::migrate::create(&mut connection, &model).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    crate::migrate::create(&connection, &model).unwrap();
     let ana = ana();
     let roles = serde_json::to_string(&ana.roles).unwrap();
     connection

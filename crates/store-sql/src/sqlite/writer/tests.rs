@@ -31,7 +31,7 @@ fn insert(id: i64) -> impl FnOnce(&Connection) -> Result<i64, StoreError> + Send
 }
 
 async fn count(store: &SqliteStore, table: &'static str) -> i64 {
-    let counted = store.readers().run(soon(), move |connection| {
+    let counted = store.readers.run(soon(), move |connection| {
         let sql = format!("SELECT count(*) FROM {table}");
         connection
             .query_row(&sql, [], |row| row.get(0))
