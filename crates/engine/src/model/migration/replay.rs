@@ -8,6 +8,9 @@ use crate::model::{StoredCollection, StoredField, StoredLinks, Structure};
 #[error("{0}")]
 pub struct Misfit(pub String);
 
+/// What the statements of a `run` can be for; the schemes of database URLs.
+const ENGINES: [&str; 4] = ["sqlite", "postgres", "mysql", "mongodb"];
+
 type Fits<T = ()> = Result<T, Misfit>;
 
 impl Step {
@@ -77,7 +80,10 @@ impl Step {
                 collection.indexes.retain(|kept| kept.name != *index);
                 Ok(())
             }
-            Self::Run { .. } => Ok(()),
+            Self::Run(statements) => match statements.keys().find(|engine| !ENGINES.contains(&engine.as_str())) {
+                Some(unknown) => misfit(format!("`{unknown}` is no engine: there are {}", ENGINES.join(", "))),
+                None => Ok(()),
+            },
         }
     }
 }

@@ -79,10 +79,7 @@ pub enum Step {
         index: String,
     },
     /// Statements of an engine's own language, run as they stand: `sqlite = "UPDATE …"`.
-    Run {
-        #[serde(flatten)]
-        engines: BTreeMap<String, String>,
-    },
+    Run(BTreeMap<String, String>),
 }
 
 impl Step {
@@ -102,7 +99,7 @@ impl Step {
             | Self::RenameLinks { .. }
             | Self::AddIndex { .. }
             | Self::RemoveIndex { .. }
-            | Self::Run { .. } => None,
+            | Self::Run(_) => None,
         }
     }
 }
@@ -183,7 +180,7 @@ impl fmt::Display for Step {
                 index.only.iter().try_for_each(|only| write!(f, " where {only}"))
             }
             Self::RemoveIndex { collection, index } => write!(f, "remove index {index} of {collection}"),
-            Self::Run { engines } => {
+            Self::Run(engines) => {
                 let names: Vec<&str> = engines.keys().map(String::as_str).collect();
                 write!(f, "run statements for {}", names.join(", "))
             }

@@ -199,7 +199,6 @@ fn in_transaction<T>(
     result
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn sqlite(error: rusqlite::Error) -> MigrateError {
     failed(&error)
 }

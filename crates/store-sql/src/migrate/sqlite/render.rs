@@ -164,7 +164,7 @@ impl<'a> Renderer<'a> {
             | Step::AddLinks { .. }
             | Step::RenameLinks { .. }
             | Step::RemoveIndex { .. }
-            | Step::Run { .. } => Vec::new(),
+            | Step::Run(_) => Vec::new(),
         })
     }
 
@@ -224,7 +224,7 @@ impl<'a> Renderer<'a> {
                 run(create.map_err(|reason| refusal(&self.steps[index], reason))?)
             }
             Step::RemoveIndex { index: gone, .. } => run(format!("DROP INDEX {}", quoted(gone))),
-            Step::Run { engines } => match engines.get("sqlite") {
+            Step::Run(engines) => match engines.get("sqlite") {
                 Some(block) => Ok(vec![Action::RunBlock(block.clone())]),
                 None => Err(refusal(
                     &self.steps[index],

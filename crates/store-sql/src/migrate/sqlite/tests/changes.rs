@@ -151,23 +151,6 @@ fn what_destroys_data_must_be_meant() {
     assert_eq!(rows(&connection, "SELECT y FROM a"), ["null", "null"]);
 }
 
-const CHAT: &str = "type User @collection { name: String! } \
-    type Room @collection { name: String! owner: User! members: [User!]! parent: Room } \
-    type Message @collection { room: Room! @relation(onDelete: CASCADE) body: String! @unique }";
-
-fn chat() -> Connection {
-    database(
-        CHAT,
-        &[
-            "user VALUES (x'00000000000000000000000000000001', 1, 1, 1, 'ada'), (x'00000000000000000000000000000002', 1, 1, 1, 'bob')",
-            "room VALUES (x'0000000000000000000000000000000a', 1, 1, 1, 'hall', x'00000000000000000000000000000001', NULL)",
-            "room VALUES (x'0000000000000000000000000000000b', 1, 1, 1, 'nook', x'00000000000000000000000000000002', x'0000000000000000000000000000000a')",
-            "room_members VALUES (x'0000000000000000000000000000000a', x'00000000000000000000000000000001'), (x'0000000000000000000000000000000a', x'00000000000000000000000000000002')",
-            "message VALUES (x'000000000000000000000000000000f1', 1, 1, 1, x'0000000000000000000000000000000a', 'hello')",
-        ],
-    )
-}
-
 #[test]
 fn a_rebuilt_table_keeps_who_refers_to_it() {
     let connection = chat();

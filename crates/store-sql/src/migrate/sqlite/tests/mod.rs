@@ -1,5 +1,5 @@
 use engine::Model;
-use engine::model::migration::{Folder, Mode};
+use engine::model::migration::{Folder, Mode, NoRoute};
 use engine::model::{Structure, Timestamp};
 use engine::ports::migrator::{MigrateError, Options, Report};
 use rusqlite::Connection;
@@ -8,6 +8,10 @@ use rusqlite::types::Value;
 use super::*;
 
 mod changes;
+mod files;
+mod interrupted;
+mod random;
+mod strangers;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const DEV: Options = Options {
@@ -125,4 +129,21 @@ fn refused(result: Result<Report, MigrateError>) -> String {
         Err(MigrateError::Refused(refusal)) => refusal.reason,
         other => panic!("not refused: {other:?}"),
     }
+}
+
+const CHAT: &str = "type User @collection { name: String! } \
+    type Room @collection { name: String! owner: User! members: [User!]! parent: Room } \
+    type Message @collection { room: Room! @relation(onDelete: CASCADE) body: String! @unique }";
+
+fn chat() -> Connection {
+    database(
+        CHAT,
+        &[
+            "user VALUES (x'00000000000000000000000000000001', 1, 1, 1, 'ada'), (x'00000000000000000000000000000002', 1, 1, 1, 'bob')",
+            "room VALUES (x'0000000000000000000000000000000a', 1, 1, 1, 'hall', x'00000000000000000000000000000001', NULL)",
+            "room VALUES (x'0000000000000000000000000000000b', 1, 1, 1, 'nook', x'00000000000000000000000000000002', x'0000000000000000000000000000000a')",
+            "room_members VALUES (x'0000000000000000000000000000000a', x'00000000000000000000000000000001'), (x'0000000000000000000000000000000a', x'00000000000000000000000000000002')",
+            "message VALUES (x'000000000000000000000000000000f1', 1, 1, 1, x'0000000000000000000000000000000a', 'hello')",
+        ],
+    )
 }
