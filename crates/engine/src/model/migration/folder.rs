@@ -14,6 +14,9 @@ use super::file::Migration;
 use super::target::Target;
 use crate::model::Structure;
 
+#[cfg(test)]
+mod tests;
+
 /// A file's identity, as databases remember it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileId {

@@ -64,9 +64,9 @@ fn an_interrupt_at_any_moment_leaves_all_or_nothing() {
             .unwrap()
             .expect("it has one from the start");
         is_sound(&connection, &structure);
-        steps += 61;
+        steps += 131;
     }
-    assert!(undone > 50, "{undone} interruptions were felt");
+    assert!(undone > 25, "{undone} interruptions were felt");
 }
 
 const CHILD: &str = "NINEFOLD_TEST_MIGRATION";
