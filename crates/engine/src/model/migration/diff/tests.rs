@@ -57,8 +57,14 @@ fn what_is_new_and_what_is_gone() {
     check(USER, "", &["remove collection User"]);
     check(
         USER,
-        r#"type User @collection { name: String! age: Int @default(value: 7) }"#,
-        &["add field User.age: Int, filled with 7"],
+        r#"type User @collection { name: String! age: Int @default(value: 7) seen: DateTime! @default(value: "now")
+             title: String! @default(value: "'it\\'s'") by: ID @default(value: "auth.id") }"#,
+        &[
+            "add field User.age: Int, filled with 7",
+            "add field User.seen: DateTime!, filled with the moment of the migration",
+            "add field User.title: String!, filled with \"it's\"",
+            "add field User.by: ID",
+        ],
     );
     check(
         "type User @collection { name: String! age: Int }",
@@ -166,6 +172,34 @@ fn changes() {
         "type A @collection { n: String }",
         "type A @collection { n: String @unique }",
         &["add unique index ux_a_n on A (n)"],
+    );
+}
+
+#[test]
+fn partial_indexes() {
+    let with = |index: &str| format!("type A @collection {index} {{ n: Int open: Boolean! }}");
+    let only = |condition: &str| with(&format!(r#"@index(fields: ["n"], where: "{condition}")"#));
+    check(
+        &with(""),
+        &only("record.open"),
+        &["add index ix_a_n on A (n) where record.open"],
+    );
+    check(
+        &only("record.open"),
+        &only("!record.open"),
+        &[
+            "remove index ix_a_n of A",
+            "add index ix_a_n on A (n) where !record.open",
+        ],
+    );
+    check(
+        &only("record.open"),
+        &only("record.open").replace("n: Int", "n: Long"),
+        &[
+            "remove index ix_a_n of A",
+            "change field A.n: Long",
+            "add index ix_a_n on A (n) where record.open",
+        ],
     );
 }
 

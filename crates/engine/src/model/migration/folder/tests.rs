@@ -10,7 +10,9 @@ const TWO: &str = "type User @collection { name: String! age: Int }";
 
 #[track_caller]
 fn check(files: &[(&str, &str)], expected: &str) {
-    let texts = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let texts = files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     let error = Folder::of(texts).unwrap_err().to_string();
     assert!(error.contains(expected), "{error}");
 }
@@ -47,12 +49,18 @@ fn a_file_is_never_overwritten() {
 
 #[test]
 fn a_broken_folder_says_what_to_do() {
-    check(&[("first.toml", "")], "first.toml is not a migration's name: write a number and a name");
+    check(
+        &[("first.toml", "")],
+        "first.toml is not a migration's name: write a number and a name",
+    );
     check(&[("1_first.toml", "")], "1_first.toml is not a migration's name");
     check(&[("0001_a.toml", ""), ("0001_b.toml", "")], "have the same number");
     check(&[("0001_a.toml", "[[step]]\naction = \"fly\"")], "0001_a.toml: ");
     let unknown = "[[step]]\naction = \"remove_index\"\ncollection = \"User\"\nindex = \"x\"";
-    check(&[("0001_a.toml", unknown)], "0001_a.toml, step 1: there is no collection User");
+    check(
+        &[("0001_a.toml", unknown)],
+        "0001_a.toml, step 1: there is no collection User",
+    );
     check(
         &[("0001_a.toml", "[[step]]\naction = \"run\"\nsqlight = \"SELECT 1\"")],
         "`sqlight` is no engine: there are sqlite, postgres, mysql, mongodb",
@@ -67,5 +75,8 @@ fn a_broken_folder_says_what_to_do() {
         key = ["id"]
         fields = [{ name = "id", column = "id", type = "ID" }, { name = "b", column = "b", type = "ID", refers = "B" }]
     "#;
-    check(&[("0001_a.toml", dangling)], "0001_a.toml, step 1: A.b refers to B, which is not there");
+    check(
+        &[("0001_a.toml", dangling)],
+        "0001_a.toml, step 1: A.b refers to B, which is not there",
+    );
 }

@@ -111,6 +111,28 @@ fn unique_needs_no_two_the_same() {
 }
 
 #[test]
+fn partial_indexes_hold_for_the_records_that_they_say() {
+    let with =
+        |index: &str| format!("type A @collection {index} {{ x: Int kind: Kind gone: DateTime }} enum Kind {{ P Q }}");
+    let connection = database(
+        &with(""),
+        &["a VALUES (x'01', 1, 1, 1, 7, 'P', NULL), (x'02', 1, 1, 1, 7, 'Q', NULL), (x'03', 1, 1, 1, 7, 'P', 5)"],
+    );
+    let unique = |condition: &str| with(&format!(r#"@index(fields: ["x"], unique: true, where: "{condition}")"#));
+    let reason = refused(migrate(&connection, &unique("record.gone == null"), DEV));
+    assert!(
+        reason.starts_with("1 values of A.x occur more than once, such as 7"),
+        "{reason}"
+    );
+    migrate(&connection, &unique("record.gone == null && record.kind == 'P'"), DEV).unwrap();
+    connection
+        .execute_batch("INSERT INTO a VALUES (x'04', 1, 1, 1, 7, 'Q', NULL)")
+        .unwrap();
+    let twin = connection.execute_batch("INSERT INTO a VALUES (x'05', 1, 1, 1, 7, 'P', NULL)");
+    assert!(twin.unwrap_err().to_string().contains("UNIQUE"));
+}
+
+#[test]
 fn a_new_field_gets_its_default() {
     let add = |field: &str, expected: &str| {
         let connection = database(&with("x: Int"), &[&records(&["1", "2"])]);
@@ -121,7 +143,10 @@ fn a_new_field_gets_its_default() {
     add("y: Int! @default(value: 7)", "7");
     add("y: Int @default(value: 7)", "7");
     add("y: Size! @default(value: M)", "M");
+    add("y: String! @default(value: \"'it\\\\'s'\")", "it's");
     add("y: Decimal! @default(value: 1.5)", "1500000");
+    add("y: DateTime! @default(value: \"now\")", "1700000000000");
+    add("y: DateTime @default(value: \"now\")", "1700000000000");
 }
 
 #[test]

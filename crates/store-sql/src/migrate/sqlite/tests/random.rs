@@ -197,7 +197,7 @@ fn kept(connection: &Connection, here: &Structure, there: &Structure) -> Vec<Str
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn any_structure_leads_to_any_other(old in structure(), new in structure(), has_data in any::<bool>()) {
