@@ -21,18 +21,22 @@ pub(crate) struct Feed {
 #[derive(Default)]
 struct Kept {
     sets: VecDeque<Arc<ChangeSet>>,
-    sets_max: usize,
+    /// Records changed in all of `sets`, and how many there may be.
+    changes: usize,
+    changes_max: usize,
     /// The last position before the first of `sets`; `None` before the first commit of this run.
     since: Option<Position>,
 }
 
 impl Feed {
+    /// Keeps commits until more than `kept_max` records were changed by them; a listener may be `behind_max` commits
+    /// behind.
     pub(crate) fn new(kept_max: usize, behind_max: usize) -> Self {
         Self {
             sender: Mutex::new(Some(broadcast::Sender::new(behind_max.max(1)))),
             behind_max,
             kept: Mutex::new(Kept {
-                sets_max: kept_max,
+                changes_max: kept_max,
                 ..Kept::default()
             }),
         }
@@ -46,10 +50,12 @@ impl Feed {
             if kept.since.is_none() {
                 kept.since = Some(Position(position.0 - 1));
             }
+            kept.changes += weight(&set);
             kept.sets.push_back(Arc::clone(&set));
-            if kept.sets.len() > kept.sets_max
+            while kept.changes > kept.changes_max
                 && let Some(gone) = kept.sets.pop_front()
             {
+                kept.changes -= weight(&gone);
                 kept.since = Some(gone.position);
             }
         }
@@ -88,6 +94,11 @@ impl Feed {
     pub(crate) fn close(&self) {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
+}
+
+/// What a commit counts against the limit; an empty one is kept too.
+fn weight(set: &ChangeSet) -> usize {
+    set.changes.len().max(1)
 }
 
 struct Listener(broadcast::Receiver<Arc<ChangeSet>>);

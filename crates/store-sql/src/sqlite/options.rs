@@ -58,7 +58,7 @@ pub struct SqliteOptions {
     pub restart_timeout: Duration,
     /// Prepared statements kept by each connection.
     pub statements_max: usize,
-    /// Commits kept in memory for those who come back after a short absence.
+    /// Changed records kept in memory, commit by commit, for those who come back after a short absence.
     pub changes_kept_max: usize,
     /// Commits that a slow listener may be behind before it has to start over.
     pub changes_behind_max: usize,
@@ -81,7 +81,7 @@ impl Default for SqliteOptions {
             wal_pages_max: 8192,
             restart_timeout: Duration::from_millis(20),
             statements_max: 256,
-            changes_kept_max: 4096,
+            changes_kept_max: 16_384,
             changes_behind_max: 1024,
         }
     }

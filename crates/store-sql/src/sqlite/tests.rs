@@ -1,6 +1,8 @@
 //! The store as a whole: it conforms, and it opens, closes and refuses as it should.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -207,4 +209,70 @@ async fn the_log_stays_bounded_under_a_steady_load() {
     // Some 24 megabytes went through it. How soon the side thread gets to copy is up to the machine.
     assert!(largest < 12_000_000, "the log grew to {largest} bytes");
     assert_eq!(count(&store).await.unwrap(), 8000);
+}
+
+/// Set in the process that is to be killed: the database that it writes to.
+const VICTIM: &str = "NINEFOLD_TEST_VICTIM";
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    if let Ok(path) = std::env::var(VICTIM) {
+        return write_until_killed(Path::new(&path));
+    }
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.db");
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "sqlite::tests::what_was_acknowledged_survives_a_kill",
+            "--nocapture",
+        ])
+        .env(VICTIM, &path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let acknowledged = |line: std::io::Result<String>| line.unwrap().strip_prefix("acknowledged ")?.parse::<i64>().ok();
+    let mut ids: Vec<i64> = lines.by_ref().filter_map(acknowledged).take(2000).collect();
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    ids.extend(lines.filter_map(|line| line.ok()?.strip_prefix("acknowledged ")?.parse::<i64>().ok()));
+    assert!(ids.len() >= 2000);
+    drop(open_at(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    let there = |id: &i64| {
+        connection
+            .query_row("SELECT 1 FROM t WHERE id = ?", [id], |_| Ok(()))
+            .is_ok()
+    };
+    assert!(ids.iter().all(there));
+    let sound: String = connection
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(sound, "ok");
+}
+
+fn write_until_killed(path: &Path) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = Arc::new(open_at(path).unwrap());
+        execute(&store, "CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT")
+            .await
+            .unwrap();
+        let writers = (0..16).map(|writer| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                for id in (writer..).step_by(16) {
+                    let sql = "INSERT INTO t VALUES (?)";
+                    let job = move |c: &Connection| c.execute(sql, [id]).map_err(|error| store_error(&error));
+                    store.writer().run(soon(), job).await.unwrap();
+                    // One write, so that a kill never cuts a line in two.
+                    let line = format!("acknowledged {id}\n");
+                    std::io::stdout().write_all(line.as_bytes()).unwrap();
+                }
+            })
+        });
+        futures::future::join_all(writers.collect::<Vec<_>>()).await;
+    });
 }
