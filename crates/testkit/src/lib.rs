@@ -1,3 +1,6 @@
+//! The suites that every adapter must pass, and what they are made of.
+
 pub mod accounts;
+pub mod conformance;
 pub mod fakes;
 pub mod store;

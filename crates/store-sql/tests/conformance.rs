@@ -1,0 +1,56 @@
+//! SQLite passes what every store must.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use engine::Model;
+use engine::ports::store::Store;
+use ninefold_store_sql::{Location, SqliteOptions, SqliteStore, Synchronous, migrate};
+use tempfile::TempDir;
+use testkit::conformance::{Bounds, Database};
+
+const BOUNDS: Bounds = Bounds {
+    changes_behind: 16,
+    changes_kept: 32,
+};
+
+/// A file in a folder that goes with it.
+struct File(TempDir);
+
+fn file() -> Arc<dyn Database> {
+    Arc::new(File(TempDir::with_prefix("ninefold-conformance-").unwrap()))
+}
+
+impl File {
+    fn path(&self) -> PathBuf {
+        self.0.path().join("app.db")
+    }
+}
+
+#[async_trait]
+impl Database for File {
+    async fn open(&self, model: Arc<Model>) -> Arc<dyn Store> {
+        let path = self.path();
+        if !path.exists() {
+            let mut connection = rusqlite::Connection::open(&path).unwrap();
+            migrate::create(&mut connection, &model).unwrap();
+        }
+        let options = SqliteOptions {
+            // A loss of power isn't among the checks.
+            synchronous: Synchronous::Normal,
+            changes_behind_max: BOUNDS.changes_behind,
+            changes_kept_max: BOUNDS.changes_kept,
+            ..SqliteOptions::default()
+        };
+        let store = SqliteStore::open(&Location::File(path), &options).unwrap();
+        store.adopt(model);
+        Arc::new(store)
+    }
+
+    fn bounds(&self) -> Bounds {
+        BOUNDS
+    }
+}
+
+testkit::store_conformance!(file);
