@@ -59,11 +59,11 @@ impl<'r> Wanted<'r> {
             let mut level = &mut root;
             for (depth, name) in path.split('.').enumerate() {
                 check_depth("fields", path, depth, limits)?;
+                level.expanded |= depth > 0;
                 if name == "*" {
                     level.defaults = true;
                     break;
                 }
-                level.expanded |= depth > 0;
                 level = level.fields.entry(name).or_default();
             }
         }

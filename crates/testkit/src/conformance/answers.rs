@@ -1,12 +1,13 @@
 //! Answers, in a form that a check can compare with what it expects.
 
+use std::error::Error as _;
 use std::fmt::Debug;
 use std::ops::Index;
 
 use engine::operations::{ListReply, Reply, Written};
 use engine::query::OutcomeKind;
 use engine::query::json::{write_row, write_rows};
-use engine::Error;
+use engine::{Error, ErrorCode};
 use serde_json::Value as Json;
 
 /// A record as its caller got it.
@@ -103,7 +104,9 @@ impl Page {
 
 /// The texts of one field of records, in order, with spaces between.
 pub(super) fn words<'a>(records: impl IntoIterator<Item = &'a Json>, field: &str) -> String {
-    let texts = records.into_iter().map(|record| record[field].as_str().unwrap_or("null"));
+    let texts = records
+        .into_iter()
+        .map(|record| record[field].as_str().unwrap_or("null"));
     texts.collect::<Vec<_>>().join(" ")
 }
 
@@ -119,6 +122,10 @@ pub(super) fn said<T: Debug>(result: Result<T, Error>) -> String {
         let separator = if index == 0 { ":" } else { "," };
         let place = if field.field.is_empty() { "record" } else { &field.field };
         said.push_str(&format!("{separator} {place} {}", field.code));
+    }
+    // What an operator would find in the log.
+    if let Some(source) = error.source().filter(|_| error.code == ErrorCode::Internal) {
+        said.push_str(&format!(" ({source})"));
     }
     said
 }

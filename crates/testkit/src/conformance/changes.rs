@@ -21,7 +21,10 @@ type Thing @collection { name: String @length(max: 9) count: Int secret: String 
 async fn open(database: &Db) -> App {
     let app = App::open(database, SCHEMA).await;
     for number in 1..=3 {
-        app.admin().create("tags", json!({"id": id(number), "name": format!("t{number}")})).await.unwrap();
+        app.admin()
+            .create("tags", json!({"id": id(number), "name": format!("t{number}")}))
+            .await
+            .unwrap();
     }
     app
 }
@@ -30,13 +33,30 @@ pub(super) async fn every_change_is_told(database: Db) {
     let app = open(&database).await;
     let admin = app.admin();
     let mut listener = Listener::new(&app);
-    admin.create("things", json!({"id": id(10), "name": "a", "tags": [id(2), id(1)]})).await.unwrap();
+    admin
+        .create("things", json!({"id": id(10), "name": "a", "tags": [id(2), id(1)]}))
+        .await
+        .unwrap();
     assert_eq!(listener.next().await.summary(), ["+ Thing 10 tags+1+2"]);
     admin.update("things", &id(10), json!({"name": "b"})).await.unwrap();
     assert_eq!(listener.next().await.summary(), ["~ Thing 10 version,name"]);
-    admin.update("things", &id(10), json!({"tags": {"add": [id(1), id(3)], "remove": [id(2)]}})).await.unwrap();
-    assert_eq!(listener.next().await.summary(), ["~ Thing 10 version tags+3-2"], "only what really changed");
-    admin.replace("things", &id(10), json!({"name": "c", "tags": [id(3)]})).await.unwrap();
+    admin
+        .update(
+            "things",
+            &id(10),
+            json!({"tags": {"add": [id(1), id(3)], "remove": [id(2)]}}),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        listener.next().await.summary(),
+        ["~ Thing 10 version tags+3-2"],
+        "only what really changed"
+    );
+    admin
+        .replace("things", &id(10), json!({"name": "c", "tags": [id(3)]}))
+        .await
+        .unwrap();
     assert_eq!(listener.next().await.summary(), ["~ Thing 10 version,name tags-1"]);
     admin.replace("things", &id(11), json!({})).await.unwrap();
     assert_eq!(listener.next().await.summary(), ["+ Thing 11"]);
@@ -49,7 +69,10 @@ pub(super) async fn images_hold_the_whole_record(database: Db) {
     let mut listener = Listener::new(&app);
     let thing = json!({"id": id(10), "name": "a", "count": 1, "secret": "s"});
     app.admin().create("things", thing).await.unwrap();
-    app.admin().update("things", &id(10), json!({"count": 2})).await.unwrap();
+    app.admin()
+        .update("things", &id(10), json!({"count": 2}))
+        .await
+        .unwrap();
     app.admin().delete("things", &id(10)).await.unwrap();
     let (created, updated, deleted) = (listener.next().await, listener.next().await, listener.next().await);
     let before = created.set.changes[0].after.clone().unwrap();
@@ -85,7 +108,10 @@ pub(super) async fn what_did_not_happen_is_not_told(database: Db) {
     let admin = app.admin();
     assert!(admin.create("tags", json!({"name": "t1"})).await.is_err());
     assert!(admin.update("things", &id(99), json!({})).await.is_err());
-    let half = admin.batch([create("things", json!({"id": id(10)})), create("tags", json!({"name": "t1"}))]);
+    let half = admin.batch([
+        create("things", json!({"id": id(10)})),
+        create("tags", json!({"name": "t1"})),
+    ]);
     assert!(half.all().await.is_err());
     let keyed = || admin.create("things", json!({"id": id(11)})).key("k");
     keyed().await.unwrap();
@@ -98,7 +124,10 @@ pub(super) async fn what_did_not_happen_is_not_told(database: Db) {
 /// Whoever is told of a commit can read it, and positions grow in the order of commits.
 pub(super) async fn positions_follow_the_order_of_commits(database: Db) {
     let app = open(&database).await;
-    app.admin().create("things", json!({"id": id(10), "count": 0})).await.unwrap();
+    app.admin()
+        .create("things", json!({"id": id(10), "count": 0}))
+        .await
+        .unwrap();
     let mut listener = Listener::new(&app);
     let mut tasks = JoinSet::new();
     for number in 0..10 {
@@ -112,7 +141,10 @@ pub(super) async fn positions_follow_the_order_of_commits(database: Db) {
         last = told.set.position;
         let after = told.set.changes[0].after.as_ref().unwrap();
         assert_eq!(after.0[3], Value::Int(version), "in the order in which they happened");
-        assert!(app.admin().get("things", &id(10)).await.unwrap().version() >= version, "told before it was so");
+        assert!(
+            app.admin().get("things", &id(10)).await.unwrap().version() >= version,
+            "told before it was so"
+        );
     }
     tasks.join_all().await;
 }
@@ -140,7 +172,10 @@ pub(super) async fn a_slow_listener_is_told_that_it_lost_some(database: Db) {
     let mut kept_up = Listener::new(&app);
     let commits = u32::try_from(database.bounds().changes_behind).unwrap() + 10;
     for number in 0..commits {
-        app.admin().create("things", json!({"id": id(100 + number)})).await.unwrap();
+        app.admin()
+            .create("things", json!({"id": id(100 + number)}))
+            .await
+            .unwrap();
         kept_up.next().await;
     }
     assert!(matches!(slow.event().await, Some(ChangeEvent::Lagged)));
@@ -167,15 +202,23 @@ pub(super) async fn the_recent_past_can_be_had(database: Db) {
     let since = |position| app.store.changes_since(position);
     let told = |sets: Vec<Arc<engine::ports::store::ChangeSet>>| -> Vec<_> {
         let model = app.engine.model();
-        sets.into_iter().flat_map(|set| Told::new(&model, set).summary()).collect()
+        sets.into_iter()
+            .flat_map(|set| Told::new(&model, set).summary())
+            .collect()
     };
     let later = since(start).await.unwrap().unwrap();
     let newest = later.last().unwrap().position;
     assert_eq!(told(later), ["+ Thing 11", "+ Thing 12", "+ Thing 13", "+ Thing 14"]);
     assert_eq!(since(newest).await.unwrap().map(told), Some(Vec::new()));
     for number in 0..u32::try_from(database.bounds().changes_kept).unwrap() + 1 {
-        app.admin().create("things", json!({"id": id(100 + number)})).await.unwrap();
+        app.admin()
+            .create("things", json!({"id": id(100 + number)}))
+            .await
+            .unwrap();
     }
-    assert!(since(start).await.unwrap().is_none(), "what is no longer kept isn't made up");
+    assert!(
+        since(start).await.unwrap().is_none(),
+        "what is no longer kept isn't made up"
+    );
     assert_eq!(said(app.admin().get("things", &id(10)).await), "ok");
 }

@@ -33,7 +33,10 @@ type Own @collection @access(read: "true", create: "true") { owner: User! @defau
 
 async fn open(database: &Db) -> App {
     let app = App::open(database, SCHEMA).await;
-    app.admin().create("users", json!({"id": id(1), "email": "ann@x.org"})).await.unwrap();
+    app.admin()
+        .create("users", json!({"id": id(1), "email": "ann@x.org"}))
+        .await
+        .unwrap();
     app
 }
 
@@ -56,9 +59,20 @@ pub(super) async fn constants_fill_what_is_not_given(database: Db) {
     }
     let given = json!({"title": "", "count": 0, "open": false, "tags": [], "level": "HIGH"});
     let task = app.user(&id(1)).create("tasks", given).await.unwrap();
-    assert_eq!((&task["title"], &task["count"], &task["open"], &task["tags"]), (&json!(""), &json!(0), &json!(false), &json!([])));
-    let null = app.user(&id(1)).create("tasks", json!({"count": null, "title": null})).await.unwrap();
-    assert_eq!((&null["count"], &null["title"]), (&json!(3), &json!("untitled")), "null says nothing either");
+    assert_eq!(
+        (&task["title"], &task["count"], &task["open"], &task["tags"]),
+        (&json!(""), &json!(0), &json!(false), &json!([]))
+    );
+    let null = app
+        .user(&id(1))
+        .create("tasks", json!({"count": null, "title": null}))
+        .await
+        .unwrap();
+    assert_eq!(
+        (&null["count"], &null["title"]),
+        (&json!(3), &json!("untitled")),
+        "null says nothing either"
+    );
 }
 
 pub(super) async fn expressions_know_the_caller_and_the_time(database: Db) {
@@ -71,8 +85,14 @@ pub(super) async fn expressions_know_the_caller_and_the_time(database: Db) {
     assert_eq!(task["how"], "create");
     let task = app.admin().create("tasks", json!({})).await.unwrap();
     assert!(task["owner"].is_null(), "an administrator is no user");
-    assert_eq!(said(app.admin().create("owns", json!({})).await), "invalid: owner required");
-    assert_eq!(said(app.nobody().create("owns", json!({})).await), "invalid: owner required");
+    assert_eq!(
+        said(app.admin().create("owns", json!({})).await),
+        "invalid: owner required"
+    );
+    assert_eq!(
+        said(app.nobody().create("owns", json!({})).await),
+        "invalid: owner required"
+    );
     assert_eq!(said(app.admin().create("owns", json!({"owner": id(1)})).await), "ok");
 }
 
@@ -81,7 +101,10 @@ pub(super) async fn an_update_takes_no_defaults(database: Db) {
     let ann = app.user(&id(1));
     let task = ann.create("tasks", json!({"count": 1})).await.unwrap();
     app.clock.pass(Duration::from_secs(1));
-    let updated = ann.update("tasks", &task.id, json!({"count": null, "plain": "x"})).await.unwrap();
+    let updated = ann
+        .update("tasks", &task.id, json!({"count": null, "plain": "x"}))
+        .await
+        .unwrap();
     assert!(updated["count"].is_null());
     assert_eq!(updated["at"], task["at"]);
 }

@@ -14,7 +14,10 @@ type Thing @collection { name: String! data: JSON tags: [Tag!]! }
 
 pub(super) async fn all_of_it_is_there_again(database: Db) {
     let app = App::open(&database, SCHEMA).await;
-    app.admin().create("tags", json!({"id": id(1), "name": "t"})).await.unwrap();
+    app.admin()
+        .create("tags", json!({"id": id(1), "name": "t"}))
+        .await
+        .unwrap();
     let thing = json!({"id": id(2), "name": "n", "data": {"a": [1]}, "tags": [id(1)]});
     let before = app.admin().create("things", thing).fields("*,tags").await.unwrap();
     let keyed = |app: &App| app.admin().create("things", json!({"name": "once"})).key("k");
@@ -23,7 +26,10 @@ pub(super) async fn all_of_it_is_there_again(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     let after = app.admin().get("things", &id(2)).fields("*,tags").await.unwrap();
     assert_eq!(after.json, before.json);
-    assert_eq!(said(app.admin().create("tags", json!({"name": "t"})).await), "unique_violation: name taken");
+    assert_eq!(
+        said(app.admin().create("tags", json!({"name": "t"})).await),
+        "unique_violation: name taken"
+    );
     assert!(keyed(&app).await.unwrap().replayed, "the keys are kept as well");
     assert_eq!(app.admin().list("things").count().await.unwrap().total, Some(2));
 }
@@ -45,7 +51,10 @@ pub(super) async fn nothing_is_half_done_at_the_end(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..40 {
-        let pair = [create("tags", json!({"name": format!("{number}")})), create("things", json!({"name": format!("{number}")}))];
+        let pair = [
+            create("tags", json!({"name": format!("{number}")})),
+            create("things", json!({"name": format!("{number}")})),
+        ];
         let write = app.admin().batch(pair).all();
         tasks.spawn(async move { said(write.await) });
     }
@@ -53,7 +62,10 @@ pub(super) async fn nothing_is_half_done_at_the_end(database: Db) {
     app.engine.close().await;
     let outcomes = tasks.join_all().await;
     let done = outcomes.iter().filter(|said| *said == "ok").count();
-    assert!(outcomes.iter().all(|said| said == "ok" || said == "unavailable"), "{outcomes:?}");
+    assert!(
+        outcomes.iter().all(|said| said == "ok" || said == "unavailable"),
+        "{outcomes:?}"
+    );
     let app = App::open(&database, SCHEMA).await;
     let count = async |collection| app.admin().list(collection).count().await.unwrap().total.unwrap();
     assert_eq!((count("tags").await, count("things").await), (done as u64, done as u64));

@@ -33,15 +33,21 @@ const CID: u32 = 3;
 async fn open(database: &Db) -> App {
     let app = App::open(database, SCHEMA).await;
     let admin = app.admin();
-    for (number, name, boss, open) in [(CID, "cid", None, false), (ANN, "ann", Some(id(CID)), true), (BOB, "bob", Some(id(ANN)), true)] {
+    for (number, name, boss, open) in [
+        (CID, "cid", None, false),
+        (ANN, "ann", Some(id(CID)), true),
+        (BOB, "bob", Some(id(ANN)), true),
+    ] {
         let user = json!({
             "id": id(number), "email": format!("{name}@x.org"), "name": name, "boss": boss, "open": open, "nick": "n",
         });
         admin.create("users", user).await.unwrap();
     }
-    for (number, title, author, draft, answers) in
-        [(10, "ten", ANN, false, None), (11, "eleven", ANN, true, Some(id(10))), (12, "twelve", BOB, false, Some(id(10)))]
-    {
+    for (number, title, author, draft, answers) in [
+        (10, "ten", ANN, false, None),
+        (11, "eleven", ANN, true, Some(id(10))),
+        (12, "twelve", BOB, false, Some(id(10))),
+    ] {
         let post = json!({
             "id": id(number), "title": title, "author": id(author), "draft": draft, "answers": answers,
             "likes": if number == 10 { vec![id(BOB), id(CID)] } else { Vec::new() },
@@ -57,7 +63,12 @@ fn titles(records: &Json) -> String {
 
 pub(super) async fn a_record_takes_its_ids_place(database: Db) {
     let app = open(&database).await;
-    let post = app.admin().get("posts", &id(12)).expand("author,answers.author.boss").await.unwrap();
+    let post = app
+        .admin()
+        .get("posts", &id(12))
+        .expand("author,answers.author.boss")
+        .await
+        .unwrap();
     assert_eq!(post["author"]["name"], "bob");
     assert_eq!(post["author"]["boss"], json!(id(ANN)), "only what is asked for");
     assert_eq!(post["answers"]["title"], "ten");
@@ -69,12 +80,25 @@ pub(super) async fn a_record_takes_its_ids_place(database: Db) {
 
 pub(super) async fn many_come_as_a_list_by_key(database: Db) {
     let app = open(&database).await;
-    let user = app.admin().get("users", &id(ANN)).expand("posts.likes,liked").await.unwrap();
+    let user = app
+        .admin()
+        .get("users", &id(ANN))
+        .expand("posts.likes,liked")
+        .await
+        .unwrap();
     assert_eq!(titles(&user["posts"]), "ten eleven");
-    assert_eq!(super::answers::words(user["posts"][0]["likes"].as_array().unwrap(), "name"), "bob cid");
+    assert_eq!(
+        super::answers::words(user["posts"][0]["likes"].as_array().unwrap(), "name"),
+        "bob cid"
+    );
     assert_eq!(user["posts"][1]["likes"], json!([]));
     assert_eq!(user["liked"], json!([]));
-    let post = app.admin().get("posts", &id(10)).expand("replies.author,likes.liked").await.unwrap();
+    let post = app
+        .admin()
+        .get("posts", &id(10))
+        .expand("replies.author,likes.liked")
+        .await
+        .unwrap();
     assert_eq!(titles(&post["replies"]), "eleven twelve");
     assert_eq!(post["replies"][1]["author"]["name"], "bob");
     assert_eq!(titles(&post["likes"][0]["liked"]), "ten");
@@ -91,8 +115,17 @@ pub(super) async fn hidden_records_stay_hidden(database: Db) {
     assert_eq!(post["likes"].as_array().unwrap().len(), 1);
     assert_eq!(titles(&post["replies"]), "twelve");
     let post = bob.get("posts", &id(10)).fields("likes,replies").await.unwrap();
-    assert_eq!(post.json, json!({"likes": [id(BOB)], "replies": [id(12)]}), "ids are hidden no less");
-    let own = app.user(&id(ANN)).get("posts", &id(10)).expand("replies").await.unwrap();
+    assert_eq!(
+        post.json,
+        json!({"likes": [id(BOB)], "replies": [id(12)]}),
+        "ids are hidden no less"
+    );
+    let own = app
+        .user(&id(ANN))
+        .get("posts", &id(10))
+        .expand("replies")
+        .await
+        .unwrap();
     assert_eq!(titles(&own["replies"]), "eleven twelve");
     let cid = app.user(&id(CID)).get("posts", &id(10)).expand("likes").await.unwrap();
     assert_eq!(cid["likes"].as_array().unwrap().len(), 2);
@@ -100,16 +133,32 @@ pub(super) async fn hidden_records_stay_hidden(database: Db) {
 
 pub(super) async fn hidden_fields_stay_hidden_in_them(database: Db) {
     let app = open(&database).await;
-    let post = app.user(&id(BOB)).get("posts", &id(10)).expand("author,likes").await.unwrap();
+    let post = app
+        .user(&id(BOB))
+        .get("posts", &id(10))
+        .expand("author,likes")
+        .await
+        .unwrap();
     assert!(post["author"].get("nick").is_none() && post["author"].get("email").is_none());
     assert_eq!(post["likes"][0]["nick"], "n", "bob's own");
-    let named = app.user(&id(BOB)).get("posts", &id(10)).fields("author.nick,author.name").await.unwrap();
+    let named = app
+        .user(&id(BOB))
+        .get("posts", &id(10))
+        .fields("author.nick,author.name")
+        .await
+        .unwrap();
     assert_eq!(named.json, json!({"author": {"name": "ann"}}));
 }
 
 pub(super) async fn pages_expand_row_by_row(database: Db) {
     let app = open(&database).await;
-    let page = app.admin().list("posts").sort("-title").expand("author.posts,replies").await.unwrap();
+    let page = app
+        .admin()
+        .list("posts")
+        .sort("-title")
+        .expand("author.posts,replies")
+        .await
+        .unwrap();
     assert_eq!(page.all("title"), "twelve ten eleven");
     let authors: Vec<_> = page.items.iter().map(|post| post["author"]["name"].clone()).collect();
     assert_eq!(authors, ["bob", "ann", "ann"]);
@@ -122,24 +171,51 @@ pub(super) async fn pages_expand_row_by_row(database: Db) {
 pub(super) async fn fields_and_expand_go_together(database: Db) {
     let app = open(&database).await;
     let admin = app.admin();
-    let post = admin.get("posts", &id(12)).fields("title,answers.title,answers.likes").await.unwrap();
+    let post = admin
+        .get("posts", &id(12))
+        .fields("title,answers.title,answers.likes")
+        .await
+        .unwrap();
     let expected = json!({"title": "twelve", "answers": {"title": "ten", "likes": [id(BOB), id(CID)]}});
     assert_eq!(post.json, expected);
-    let post = admin.get("posts", &id(12)).fields("author.name,author.posts.title").await.unwrap();
-    assert_eq!(post.json, json!({"author": {"name": "bob", "posts": [{"title": "twelve"}]}}));
+    let post = admin
+        .get("posts", &id(12))
+        .fields("author.name,author.posts.title")
+        .await
+        .unwrap();
+    assert_eq!(
+        post.json,
+        json!({"author": {"name": "bob", "posts": [{"title": "twelve"}]}})
+    );
     let post = admin.get("posts", &id(12)).fields("title,author.*").await.unwrap();
-    assert_eq!((post.json.as_object().unwrap().len(), &post["author"]["name"]), (2, &json!("bob")));
+    assert_eq!(
+        (post.json.as_object().unwrap().len(), &post["author"]["name"]),
+        (2, &json!("bob"))
+    );
     let post = admin.get("posts", &id(12)).fields("*,likes").await.unwrap();
-    assert_eq!((&post["title"], &post["likes"], &post["author"]), (&json!("twelve"), &json!([]), &json!(id(BOB))));
+    assert_eq!(
+        (&post["title"], &post["likes"], &post["author"]),
+        (&json!("twelve"), &json!([]), &json!(id(BOB)))
+    );
 }
 
 pub(super) async fn writes_expand_their_answer(database: Db) {
     let app = open(&database).await;
     let post = json!({"title": "new", "author": id(ANN), "likes": [id(BOB)]});
-    let created = app.admin().create("posts", post).expand("author.boss,likes").await.unwrap();
+    let created = app
+        .admin()
+        .create("posts", post)
+        .expand("author.boss,likes")
+        .await
+        .unwrap();
     assert_eq!(created["author"]["boss"]["name"], "cid");
     assert_eq!(created["likes"][0]["name"], "bob");
-    let updated = app.admin().update("posts", &created.id, json!({"author": id(BOB)})).expand("author").await.unwrap();
+    let updated = app
+        .admin()
+        .update("posts", &created.id, json!({"author": id(BOB)}))
+        .expand("author")
+        .await
+        .unwrap();
     assert_eq!(updated["author"]["name"], "bob");
 }
 
@@ -147,7 +223,10 @@ pub(super) async fn depth_is_bounded_and_names_are_known(database: Db) {
     let app = open(&database).await;
     let get = |expand: &str| app.admin().get("posts", &id(12)).expand(expand);
     assert_eq!(said(get("author.boss.boss.boss").await), "ok");
-    assert_eq!(said(get("author.boss.boss.boss.boss").await), "bad_request: expand too_deep");
+    assert_eq!(
+        said(get("author.boss.boss.boss.boss").await),
+        "bad_request: expand too_deep"
+    );
     for expand in ["nothing", "title", "author.nothing", "author..boss", ".", "author.name"] {
         assert!(said(get(expand).await).starts_with("bad_request: "), "{expand}");
     }

@@ -26,7 +26,10 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn open(database: &Db) -> App {
     let app = App::open(database, SCHEMA).await;
-    app.admin().create("users", json!({"id": id(1), "email": "ann@x.org"})).await.unwrap();
+    app.admin()
+        .create("users", json!({"id": id(1), "email": "ann@x.org"}))
+        .await
+        .unwrap();
     app
 }
 
@@ -41,15 +44,24 @@ pub(super) async fn the_same_write_happens_once(database: Db) {
     app.clock.pass(Duration::from_secs(60));
     let again = pay().await.unwrap();
     assert!(!first.replayed && again.replayed);
-    assert_eq!((&again.json, &again.id, again.kind), (&first.json, &first.id, Some(OutcomeKind::Created)));
+    assert_eq!(
+        (&again.json, &again.id, again.kind),
+        (&first.json, &first.id, Some(OutcomeKind::Created))
+    );
     assert_eq!(again.tag, first.tag);
     assert_eq!(count(&app).await, 1);
     // It answers what was answered then, whatever became of the record since.
-    app.admin().update("payments", &first.id, json!({"sum": 6})).await.unwrap();
+    app.admin()
+        .update("payments", &first.id, json!({"sum": 6}))
+        .await
+        .unwrap();
     assert_eq!(pay().await.unwrap()["sum"], 5);
     app.admin().delete("payments", &first.id).await.unwrap();
     let gone = pay().await.unwrap();
-    assert!(gone.replayed && gone.json.is_null(), "what isn't there can't be read any more");
+    assert!(
+        gone.replayed && gone.json.is_null(),
+        "what isn't there can't be read any more"
+    );
     assert_eq!(count(&app).await, 0);
 }
 
@@ -64,7 +76,9 @@ pub(super) async fn a_key_is_for_one_request(database: Db) {
         app.user(&id(2)).create("payments", json!({"sum": 6})).key("k"),
         app.admin().create("payments", json!({"sum": 6})).key("k"),
         app.nobody().create("payments", json!({"sum": 6})).key("k"),
-        ann.create("payments", json!({"sum": 6})).key("k").route("PUT /api/elsewhere"),
+        ann.create("payments", json!({"sum": 6}))
+            .key("k")
+            .route("PUT /api/elsewhere"),
     ] {
         assert!(!other.await.unwrap().replayed);
     }
@@ -77,8 +91,19 @@ pub(super) async fn a_refused_write_keeps_no_key(database: Db) {
     ann.create("payments", json!({"sum": 1, "word": "w"})).await.unwrap();
     let taken = || ann.create("payments", json!({"sum": 5, "word": "w"})).key("k");
     assert_eq!(said(taken().await), "unique_violation: word taken");
-    assert_eq!(said(ann.create("payments", json!({"sum": 500})).key("k").await), "invalid: sum out_of_range");
-    app.admin().delete("payments", app.admin().list("payments").await.unwrap().items[0]["id"].as_str().unwrap()).await.unwrap();
+    assert_eq!(
+        said(ann.create("payments", json!({"sum": 500})).key("k").await),
+        "invalid: sum out_of_range"
+    );
+    app.admin()
+        .delete(
+            "payments",
+            app.admin().list("payments").await.unwrap().items[0]["id"]
+                .as_str()
+                .unwrap(),
+        )
+        .await
+        .unwrap();
     assert!(!taken().await.unwrap().replayed, "the very same may succeed later");
     assert!(taken().await.unwrap().replayed);
 }
@@ -100,19 +125,30 @@ pub(super) async fn a_key_expires(database: Db) {
 
 pub(super) async fn batches_replay_whole(database: Db) {
     let app = open(&database).await;
-    app.admin().create("payments", json!({"id": id(10), "sum": 1})).await.unwrap();
-    app.admin().create("payments", json!({"id": id(11), "sum": 1})).await.unwrap();
-    let steps = || [
-        create("payments", json!({"id": id(20), "sum": 2})),
-        update("payments", &id(10), json!({"sum": 3})),
-        delete("payments", &id(11)),
-    ];
+    app.admin()
+        .create("payments", json!({"id": id(10), "sum": 1}))
+        .await
+        .unwrap();
+    app.admin()
+        .create("payments", json!({"id": id(11), "sum": 1}))
+        .await
+        .unwrap();
+    let steps = || {
+        [
+            create("payments", json!({"id": id(20), "sum": 2})),
+            update("payments", &id(10), json!({"sum": 3})),
+            delete("payments", &id(11)),
+        ]
+    };
     let write = || app.user(&id(1)).batch(steps()).key("k").all();
     let first = write().await.unwrap();
     let again = write().await.unwrap();
     assert!(again.iter().all(|record| record.replayed));
     let seen = |records: &[super::answers::Record]| -> Vec<_> {
-        records.iter().map(|record| (record.kind, record.id.clone(), record.json.clone())).collect()
+        records
+            .iter()
+            .map(|record| (record.kind, record.id.clone(), record.json.clone()))
+            .collect()
     };
     assert_eq!(seen(&first), seen(&again));
     assert_eq!(app.admin().get("payments", &id(10)).await.unwrap().version(), 2);
@@ -123,10 +159,16 @@ pub(super) async fn a_replay_shows_what_may_be_read_now(database: Db) {
     let app = open(&database).await;
     let pay = || app.user(&id(1)).create("payments", json!({"sum": 5})).key("k");
     let first = pay().await.unwrap();
-    app.admin().update("payments", &first.id, json!({"hidden": true})).await.unwrap();
+    app.admin()
+        .update("payments", &first.id, json!({"hidden": true}))
+        .await
+        .unwrap();
     let again = pay().await.unwrap();
     assert!(again.replayed && again.json.is_null() && again.tag.is_none());
-    app.admin().update("payments", &first.id, json!({"owner": id(1)})).await.unwrap();
+    app.admin()
+        .update("payments", &first.id, json!({"owner": id(1)}))
+        .await
+        .unwrap();
     assert_eq!(pay().await.unwrap().json, first.json);
 }
 
@@ -138,7 +180,9 @@ pub(super) async fn the_same_key_at_once_writes_once(database: Db) {
         let mut tasks = JoinSet::new();
         for number in 0..12 {
             let caller = nodes[number % nodes.len()].user(&id(1));
-            let write: Write = caller.create("payments", json!({"sum": round})).key(&format!("k{round}"));
+            let write: Write = caller
+                .create("payments", json!({"sum": round}))
+                .key(&format!("k{round}"));
             tasks.spawn(async move { write.await });
         }
         let mut made = Vec::new();

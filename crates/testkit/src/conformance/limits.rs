@@ -12,7 +12,10 @@ const SCHEMA: &str = r#"type Node @collection { rank: Int next: [Node!]! }"#;
 
 pub(super) async fn what_is_late_is_not_begun(database: Db) {
     let app = App::open(&database, SCHEMA).await;
-    app.admin().create("nodes", json!({"id": id(1), "rank": 1})).await.unwrap();
+    app.admin()
+        .create("nodes", json!({"id": id(1), "rank": 1}))
+        .await
+        .unwrap();
     let late = app.admin().within(Duration::ZERO);
     assert_eq!(said(late.get("nodes", &id(1)).await), "timeout");
     assert_eq!(said(late.list("nodes").await), "timeout");
@@ -27,8 +30,16 @@ pub(super) async fn what_is_late_is_not_begun(database: Db) {
 async fn dense(database: &Db) -> App {
     let app = App::open(database, SCHEMA).await;
     let ids: Vec<_> = (1..=80).map(id).collect();
-    app.admin().batch(ids.iter().map(|id| create("nodes", json!({"id": id, "rank": 1})))).all().await.unwrap();
-    app.admin().batch(ids.iter().map(|id| update("nodes", id, json!({ "next": ids })))).all().await.unwrap();
+    app.admin()
+        .batch(ids.iter().map(|id| create("nodes", json!({"id": id, "rank": 1}))))
+        .all()
+        .await
+        .unwrap();
+    app.admin()
+        .batch(ids.iter().map(|id| update("nodes", id, json!({ "next": ids }))))
+        .all()
+        .await
+        .unwrap();
     app
 }
 
@@ -40,21 +51,46 @@ pub(super) async fn a_long_question_is_given_up(database: Db) {
     let begun = Instant::now();
     let hasty = app.admin().within(Duration::from_millis(200));
     assert_eq!(said(hasty.list("nodes").filter(LONG).await), "timeout");
-    assert!(begun.elapsed() < Duration::from_secs(10), "given up after {:?}", begun.elapsed());
-    assert_eq!(said(app.admin().get("nodes", &id(1)).await), "ok", "and holds up nobody");
-    assert_eq!(app.admin().list("nodes").filter("rank == 1").limit(100).await.unwrap().items.len(), 80);
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "given up after {:?}",
+        begun.elapsed()
+    );
+    assert_eq!(
+        said(app.admin().get("nodes", &id(1)).await),
+        "ok",
+        "and holds up nobody"
+    );
+    assert_eq!(
+        app.admin()
+            .list("nodes")
+            .filter("rank == 1")
+            .limit(100)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        80
+    );
 }
 
 pub(super) async fn long_questions_do_not_hold_up_others(database: Db) {
     let app = dense(&database).await;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..2 {
-        let long = app.admin().within(Duration::from_millis(1500)).list("nodes").filter(LONG);
+        let long = app
+            .admin()
+            .within(Duration::from_millis(1500))
+            .list("nodes")
+            .filter(LONG);
         tasks.spawn(async move { said(long.await) });
     }
     let begun = Instant::now();
     for number in 0..20 {
-        app.admin().update("nodes", &id(1), json!({ "rank": number })).await.unwrap();
+        app.admin()
+            .update("nodes", &id(1), json!({ "rank": number }))
+            .await
+            .unwrap();
         app.admin().get("nodes", &id(1)).await.unwrap();
     }
     let others = begun.elapsed();

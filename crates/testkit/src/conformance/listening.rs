@@ -57,7 +57,11 @@ impl Told {
     /// One line for each change: `+ Room 1`, `- Room 1`, `~ Room 1 name,version members+2+3-4`. Records go by the number
     /// of their id.
     pub(super) fn summary(&self) -> Vec<String> {
-        self.set.changes.iter().map(|change| line(&self.model, change)).collect()
+        self.set
+            .changes
+            .iter()
+            .map(|change| line(&self.model, change))
+            .collect()
     }
 }
 
@@ -73,18 +77,32 @@ fn line(model: &Model, change: &Change) -> String {
     let mut line = format!("{sign} {} {key}{fields}", collection.name);
     for links in &change.links {
         line.push_str(&format!(" {}", collection.field(links.field).name));
-        line.extend(links.added.iter().map(|key| format!("+{}", number(key))));
-        line.extend(links.removed.iter().map(|key| format!("-{}", number(key))));
+        line.extend(numbers(&links.added).map(|number| format!("+{number}")));
+        line.extend(numbers(&links.removed).map(|number| format!("-{number}")));
     }
     line
 }
 
 fn differences(collection: &Collection, before: &[Value], after: &[Value]) -> String {
     let stored: Vec<_> = collection.stored().collect();
-    assert_eq!((stored.len(), stored.len()), (before.len(), after.len()), "images hold every stored field");
+    assert_eq!(
+        (stored.len(), stored.len()),
+        (before.len(), after.len()),
+        "images hold every stored field"
+    );
     let values = before.iter().zip(after);
     let differ = stored.iter().zip(values).filter(|(_, (before, after))| before != after);
-    differ.map(|(field, _)| field.name.as_str()).collect::<Vec<_>>().join(",")
+    differ
+        .map(|(field, _)| field.name.as_str())
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// In order: a set has none.
+fn numbers(keys: &[Value]) -> impl Iterator<Item = u32> {
+    let mut numbers: Vec<_> = keys.iter().map(number).collect();
+    numbers.sort_unstable();
+    numbers.into_iter()
 }
 
 fn number(key: &Value) -> u32 {

@@ -55,7 +55,10 @@ struct Live {
 impl Live {
     async fn list(app: &App, caller: &Caller, request: ListRequest) -> Result<Self, Error> {
         let subscriber = Arc::new(Subscriber(Mutex::new(Ok(caller.principal.clone()))));
-        let (watch, first) = app.engine.watch_list(&caller.ctx(), &request, subscriber.clone()).await?;
+        let (watch, first) = app
+            .engine
+            .watch_list(&caller.ctx(), &request, subscriber.clone())
+            .await?;
         Ok(Self {
             watch,
             subscriber,
@@ -70,7 +73,10 @@ impl Live {
             key: key.to_owned(),
             shape: ShapeRequest::default(),
         };
-        let (watch, first) = app.engine.watch_record(&caller.ctx(), &request, subscriber.clone()).await?;
+        let (watch, first) = app
+            .engine
+            .watch_record(&caller.ctx(), &request, subscriber.clone())
+            .await?;
         Ok(Self {
             watch,
             subscriber,
@@ -139,7 +145,10 @@ async fn open(database: &Db) -> App {
         let user = json!({"id": id(number), "email": format!("{name}@x.org"), "name": name});
         admin.create("users", user).await.unwrap();
     }
-    admin.create("rooms", json!({"id": id(10), "name": "r", "members": [id(ANN)]})).await.unwrap();
+    admin
+        .create("rooms", json!({"id": id(10), "name": "r", "members": [id(ANN)]}))
+        .await
+        .unwrap();
     for (number, body) in [(20, "a"), (21, "b")] {
         let message = json!({"id": id(number), "room": id(10), "body": body, "rank": number, "author": id(ANN)});
         admin.create("messages", message).await.unwrap();
@@ -152,7 +161,10 @@ pub(super) async fn a_list_follows_what_happens(database: Db) {
     let admin = app.admin();
     let mut live = Live::list(&app, &app.user(&id(ANN)), all("messages")).await.unwrap();
     assert_eq!(live.first(), "a b");
-    admin.create("messages", json!({"id": id(22), "room": id(10), "body": "c"})).await.unwrap();
+    admin
+        .create("messages", json!({"id": id(22), "room": id(10), "body": "c"}))
+        .await
+        .unwrap();
     assert_eq!(live.next().await, "+ c");
     admin.update("messages", &id(20), json!({"body": "A"})).await.unwrap();
     assert_eq!(live.next().await, "~ A");
@@ -182,7 +194,10 @@ pub(super) async fn what_changes_nothing_is_not_told(database: Db) {
     };
     let mut live = Live::list(&app, &app.user(&id(ANN)), request).await.unwrap();
     assert_eq!(live.first(), "b");
-    admin.update("messages", &id(20), json!({"body": "not in it"})).await.unwrap();
+    admin
+        .update("messages", &id(20), json!({"body": "not in it"}))
+        .await
+        .unwrap();
     admin.create("others", json!({"word": "elsewhere"})).await.unwrap();
     admin.update("messages", &id(21), json!({"rank": 30})).await.unwrap();
     assert!(admin.update("messages", &id(21), json!({"body": null})).await.is_err());
@@ -197,15 +212,27 @@ pub(super) async fn rights_change_through_other_records(database: Db) {
     let admin = app.admin();
     let mut live = Live::list(&app, &app.user(&id(BOB)), all("messages")).await.unwrap();
     assert_eq!(live.first(), "");
-    admin.update("rooms", &id(10), json!({"members": {"add": [id(BOB)]}})).await.unwrap();
+    admin
+        .update("rooms", &id(10), json!({"members": {"add": [id(BOB)]}}))
+        .await
+        .unwrap();
     assert_eq!(live.next().await, "+ a, + b");
-    admin.update("rooms", &id(10), json!({"members": {"remove": [id(BOB)]}})).await.unwrap();
+    admin
+        .update("rooms", &id(10), json!({"members": {"remove": [id(BOB)]}}))
+        .await
+        .unwrap();
     let mut lost: Vec<_> = live.next().await.split(", ").map(str::to_owned).collect();
     lost.sort();
     assert_eq!(lost, ["- 20", "- 21"]);
     // Nothing of what he may no longer read reaches him.
-    admin.update("messages", &id(20), json!({"body": "secret"})).await.unwrap();
-    admin.update("rooms", &id(10), json!({"members": {"add": [id(BOB)]}})).await.unwrap();
+    admin
+        .update("messages", &id(20), json!({"body": "secret"}))
+        .await
+        .unwrap();
+    admin
+        .update("rooms", &id(10), json!({"members": {"add": [id(BOB)]}}))
+        .await
+        .unwrap();
     assert_eq!(live.next().await, "+ secret, + b");
     admin.delete("rooms", &id(10)).await.unwrap();
     assert!(live.next().await.starts_with("- 2"), "a cascade is a delete");
@@ -221,7 +248,13 @@ pub(super) async fn a_page_is_what_fits_in_it(database: Db) {
     };
     let mut live = Live::list(&app, &app.user(&id(ANN)), request).await.unwrap();
     assert_eq!(live.first(), "b a");
-    admin.create("messages", json!({"id": id(22), "room": id(10), "body": "c", "rank": 22})).await.unwrap();
+    admin
+        .create(
+            "messages",
+            json!({"id": id(22), "room": id(10), "body": "c", "rank": 22}),
+        )
+        .await
+        .unwrap();
     assert_eq!(live.next().await, "- 20, + c", "what is pushed out is gone");
     admin.delete("messages", &id(22)).await.unwrap();
     assert_eq!(live.next().await, "- 22, + a", "and comes back");
@@ -237,7 +270,10 @@ pub(super) async fn expanded_records_are_watched_too(database: Db) {
         ..all("messages")
     };
     let mut live = Live::list(&app, &app.user(&id(ANN)), request).await.unwrap();
-    app.admin().update("users", &id(ANN), json!({"name": "anna"})).await.unwrap();
+    app.admin()
+        .update("users", &id(ANN), json!({"name": "anna"}))
+        .await
+        .unwrap();
     assert_eq!(live.next().await, "~ a, ~ b");
     let members = ListRequest {
         shape: ShapeRequest {
@@ -259,12 +295,18 @@ pub(super) async fn a_record_follows_too(database: Db) {
     assert_eq!(said(missing.map(|_| ())), "not_found");
     let mut live = Live::record(&app, &ann, "messages", &id(20)).await.unwrap();
     assert_eq!(live.first(), "a");
-    admin.update("messages", &id(21), json!({"body": "other"})).await.unwrap();
+    admin
+        .update("messages", &id(21), json!({"body": "other"}))
+        .await
+        .unwrap();
     admin.update("messages", &id(20), json!({"body": "A"})).await.unwrap();
     assert_eq!(live.next().await, "~ A");
     admin.delete("messages", &id(20)).await.unwrap();
     assert_eq!(live.next().await, "- 20");
-    admin.create("messages", json!({"id": id(20), "room": id(10), "body": "again"})).await.unwrap();
+    admin
+        .create("messages", json!({"id": id(20), "room": id(10), "body": "again"}))
+        .await
+        .unwrap();
     assert_eq!(live.next().await, "+ again");
 }
 
@@ -301,19 +343,28 @@ pub(super) async fn whoever_is_nobody_any_more_hears_no_more(database: Db) {
     let app = open(&database).await;
     let mut live = Live::list(&app, &app.user(&id(ANN)), all("messages")).await.unwrap();
     live.becomes(Ok(app.user(&id(BOB)).principal));
-    app.admin().update("messages", &id(20), json!({"body": "A"})).await.unwrap();
+    app.admin()
+        .update("messages", &id(20), json!({"body": "A"}))
+        .await
+        .unwrap();
     let mut told: Vec<_> = live.next().await.split(", ").map(str::to_owned).collect();
     told.sort();
     assert_eq!(told, ["- 20", "- 21"], "it is bob's answer now");
     live.becomes(Err(ErrorCode::Unauthenticated));
-    app.admin().update("messages", &id(20), json!({"body": "B"})).await.unwrap();
+    app.admin()
+        .update("messages", &id(20), json!({"body": "B"}))
+        .await
+        .unwrap();
     assert_eq!(live.next().await, "unauthenticated");
 }
 
 /// What depends on the time is asked again as it passes.
 pub(super) async fn time_passes_for_subscribers_too(database: Db) {
     let app = open(&database).await;
-    app.admin().update("messages", &id(20), json!({"due": "2024-05-01T12:00:10Z"})).await.unwrap();
+    app.admin()
+        .update("messages", &id(20), json!({"due": "2024-05-01T12:00:10Z"}))
+        .await
+        .unwrap();
     let request = ListRequest {
         filter: Some("due <= now".into()),
         ..all("messages")
@@ -342,10 +393,14 @@ pub(super) async fn a_new_model_starts_over(database: Db) {
     let app = open(&database).await;
     let mut live = Live::list(&app, &app.user(&id(ANN)), all("messages")).await.unwrap();
     let mut bobs = Live::list(&app, &app.user(&id(BOB)), all("messages")).await.unwrap();
-    app.engine.adopt(model(&SCHEMA.replace(r#"read: "auth.id in record.room.members""#, r#"read: "auth != null""#)));
+    app.engine.adopt(model(
+        &SCHEMA.replace(r#"read: "auth.id in record.room.members""#, r#"read: "auth != null""#),
+    ));
     assert_eq!(live.next().await, "= a b");
     assert_eq!(bobs.next().await, "= a b");
-    app.engine.adopt(model(&SCHEMA.replace(r#"read: "auth.id in record.room.members""#, r#"read: "false""#)));
+    app.engine.adopt(model(
+        &SCHEMA.replace(r#"read: "auth.id in record.room.members""#, r#"read: "false""#),
+    ));
     assert_eq!(live.next().await, "forbidden");
 }
 
@@ -360,6 +415,9 @@ pub(super) async fn subscriptions_are_bounded(database: Db) {
     let third = Live::list(&app, &app.admin(), all("others")).await;
     assert_eq!(said(third.map(|_| ())), "unavailable");
     drop(one);
-    assert_eq!(said(Live::list(&app, &app.admin(), all("others")).await.map(|_| ())), "ok");
+    assert_eq!(
+        said(Live::list(&app, &app.admin(), all("others")).await.map(|_| ())),
+        "ok"
+    );
     drop(two);
 }

@@ -1,7 +1,7 @@
 //! Another model over the same data, while requests go on.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -16,7 +16,10 @@ type Item @collection @access(read: "true", create: "true", update: "true", dele
 
 /// The same structure under other rules, and so with another epoch.
 fn closed() -> String {
-    SCHEMA.replace(r#"@access(read: "true", create: "true", update: "true", delete: "true")"#, "")
+    SCHEMA.replace(
+        r#"@access(read: "true", create: "true", update: "true", delete: "true")"#,
+        "",
+    )
 }
 
 pub(super) async fn new_rules_hold_from_then_on(database: Db) {
@@ -26,9 +29,16 @@ pub(super) async fn new_rules_hold_from_then_on(database: Db) {
     app.engine.adopt(model(&closed()));
     assert_eq!(said(user.list("items").await), "forbidden");
     assert_eq!(said(user.get("items", &item.id).await), "not_found");
-    assert_eq!(said(user.update("items", &item.id, json!({"name": "b"})).await), "not_found");
+    assert_eq!(
+        said(user.update("items", &item.id, json!({"name": "b"})).await),
+        "not_found"
+    );
     assert_eq!(said(user.create("items", json!({"name": "b"})).await), "forbidden");
-    assert_eq!(app.admin().get("items", &item.id).await.unwrap()["name"], "a", "the data stays");
+    assert_eq!(
+        app.admin().get("items", &item.id).await.unwrap()["name"],
+        "a",
+        "the data stays"
+    );
     app.engine.adopt(model(SCHEMA));
     assert_eq!(said(user.update("items", &item.id, json!({"name": "b"})).await), "ok");
 }
@@ -65,7 +75,10 @@ pub(super) async fn requests_do_not_fail_for_a_new_model(database: Db) {
         tasks.spawn(async move {
             let mut rounds = 0;
             while !done.load(Ordering::Relaxed) || rounds == 0 {
-                let item = caller.create("items", json!({"name": format!("{number}")})).await.unwrap();
+                let item = caller
+                    .create("items", json!({"name": format!("{number}")}))
+                    .await
+                    .unwrap();
                 caller.get("items", &item.id).await.unwrap();
                 caller.list("items").limit(1).await.unwrap();
                 rounds += 1;
@@ -80,5 +93,8 @@ pub(super) async fn requests_do_not_fail_for_a_new_model(database: Db) {
     }
     done.store(true, Ordering::Relaxed);
     let rounds: u64 = tasks.join_all().await.into_iter().sum();
-    assert_eq!(app.admin().list("items").count().await.unwrap().total, Some(rounds + 20));
+    assert_eq!(
+        app.admin().list("items").count().await.unwrap().total,
+        Some(rounds + 20)
+    );
 }

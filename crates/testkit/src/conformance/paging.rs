@@ -17,7 +17,10 @@ async fn open(database: &Db) -> App {
         let number = u32::try_from(index).unwrap();
         let row = json!({"id": id(number), "name": name, "rank": index % 2});
         app.admin().create("rows", row.clone()).await.unwrap();
-        app.admin().create("others", json!({"id": id(number), "name": name, "rank": index % 2})).await.unwrap();
+        app.admin()
+            .create("others", json!({"id": id(number), "name": name, "rank": index % 2}))
+            .await
+            .unwrap();
     }
     let hidden = json!({"id": id(9), "name": "hidden", "open": false});
     app.admin().create("rows", hidden).await.unwrap();
@@ -38,7 +41,11 @@ pub(super) async fn a_page_ends_where_the_next_begins(database: Db) {
     let third = list.clone().after(second.next.as_deref().unwrap()).await.unwrap();
     assert_eq!((third.all("name"), third.next), ("e".to_owned(), None));
     let exact = reader(&app).list("rows").sort("name").limit(5).await.unwrap();
-    assert_eq!((exact.items.len(), exact.next), (5, None), "nothing follows a page that ends with the last");
+    assert_eq!(
+        (exact.items.len(), exact.next),
+        (5, None),
+        "nothing follows a page that ends with the last"
+    );
     let other_size = list.limit(3).after(first.next.as_deref().unwrap()).await.unwrap();
     assert_eq!(other_size.all("name"), "c d e");
 }
@@ -66,7 +73,14 @@ pub(super) async fn a_cursor_is_for_its_question_and_caller(database: Db) {
     assert_eq!(said(list(&app.nobody()).after(&next).await), refused);
     let elsewhere = reader(&app).list("others").sort("name").filter("rank < 5").after(&next);
     assert_eq!(said(elsewhere.await), refused);
-    for broken in ["", "x", "AAAA", &next[1..], &format!("{next}A"), &next.replace(&next[30..31], "!")] {
+    for broken in [
+        "",
+        "x",
+        "AAAA",
+        &next[1..],
+        &format!("{next}A"),
+        &next.replace(&next[30..31], "!"),
+    ] {
         assert_eq!(said(list(&reader(&app)).after(broken).await), refused, "{broken}");
     }
     // Another node, which has the same key, takes it.
@@ -78,9 +92,17 @@ pub(super) async fn counts_are_of_all_that_match(database: Db) {
     let list = reader(&app).list("rows").limit(2);
     assert_eq!(list.clone().await.unwrap().total, None, "counted only when asked");
     let counted = list.clone().count().await.unwrap();
-    assert_eq!((counted.items.len(), counted.total), (2, Some(5)), "a hidden record doesn't count");
+    assert_eq!(
+        (counted.items.len(), counted.total),
+        (2, Some(5)),
+        "a hidden record doesn't count"
+    );
     let next = counted.next.unwrap();
-    assert_eq!(list.clone().count().after(&next).await.unwrap().total, Some(5), "whatever the page");
+    assert_eq!(
+        list.clone().count().after(&next).await.unwrap().total,
+        Some(5),
+        "whatever the page"
+    );
     assert_eq!(list.clone().filter("rank == 1").count().await.unwrap().total, Some(2));
     assert_eq!(list.clone().filter("rank == 7").count().await.unwrap().total, Some(0));
     assert_eq!(app.admin().list("rows").count().await.unwrap().total, Some(6));

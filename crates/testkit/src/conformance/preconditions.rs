@@ -37,13 +37,24 @@ pub(super) async fn a_stale_tag_is_refused(database: Db) {
     let patch = || json!({"name": "b"});
     assert_eq!(said(ann.update("items", &id(10), patch()).if_match("1").await), "ok");
     for stale in ["1", "0", "3", "-1", "x", "", "99999999999999999999", "02x"] {
-        assert_eq!(said(ann.update("items", &id(10), patch()).if_match(stale).await), "stale", "{stale}");
+        assert_eq!(
+            said(ann.update("items", &id(10), patch()).if_match(stale).await),
+            "stale",
+            "{stale}"
+        );
     }
     let any_of = Precondition::Match(vec!["1".into(), "2".into()]);
-    assert_eq!(said(ann.update("items", &id(10), patch()).precondition(any_of).await), "ok");
-    let exists = ann.update("items", &id(10), patch()).precondition(Precondition::MatchAny);
+    assert_eq!(
+        said(ann.update("items", &id(10), patch()).precondition(any_of).await),
+        "ok"
+    );
+    let exists = ann
+        .update("items", &id(10), patch())
+        .precondition(Precondition::MatchAny);
     assert_eq!(said(exists.await), "ok");
-    let missing = ann.update("items", &id(99), patch()).precondition(Precondition::MatchAny);
+    let missing = ann
+        .update("items", &id(99), patch())
+        .precondition(Precondition::MatchAny);
     assert_eq!(said(missing.await), "not_found");
     assert_eq!(said(ann.delete("items", &id(10)).if_match("1").await), "stale");
     assert_eq!(said(ann.delete("items", &id(10)).if_match("4").await), "ok");
@@ -62,8 +73,16 @@ pub(super) async fn every_answers_tag_can_be_matched(database: Db) {
         }
         let tag = get.await.unwrap().tag.unwrap();
         let patch = || json!({"fans": {"add": [id(2)]}});
-        assert_eq!(said(ann.update("items", &id(10), patch()).if_match(&tag).await), "ok", "{tag}");
-        assert_eq!(said(ann.update("items", &id(10), patch()).if_match(&tag).await), "stale", "{tag}");
+        assert_eq!(
+            said(ann.update("items", &id(10), patch()).if_match(&tag).await),
+            "ok",
+            "{tag}"
+        );
+        assert_eq!(
+            said(ann.update("items", &id(10), patch()).if_match(&tag).await),
+            "stale",
+            "{tag}"
+        );
     }
     let same = ann.get("items", &id(10)).fields("name").await.unwrap().tag;
     assert_eq!(same, ann.get("items", &id(10)).fields("name").await.unwrap().tag);
@@ -76,12 +95,31 @@ pub(super) async fn refusals_keep_their_order(database: Db) {
     let app = open(&database).await;
     let (ann, bob) = (app.user(&id(1)), app.user(&id(2)));
     let patch = || json!({"name": "b"});
-    assert_eq!(said(bob.update("items", &id(10), patch()).if_match("7").await), "not_found");
-    assert_eq!(said(bob.update("items", &id(11), patch()).if_match("7").await), "forbidden");
+    assert_eq!(
+        said(bob.update("items", &id(10), patch()).if_match("7").await),
+        "not_found"
+    );
+    assert_eq!(
+        said(bob.update("items", &id(11), patch()).if_match("7").await),
+        "forbidden"
+    );
     assert_eq!(said(bob.delete("items", &id(10)).if_match("7").await), "not_found");
     assert_eq!(said(bob.delete("items", &id(11)).if_match("7").await), "forbidden");
-    assert_eq!(said(ann.update("items", &id(11), json!({"owner": id(2)})).if_match("7").await), "stale");
-    assert_eq!(said(ann.update("items", &id(11), json!({"owner": id(2)})).await), "forbidden");
-    let invalid = ann.update("items", &id(11), json!({"name": "too long"})).if_match("7").await;
+    assert_eq!(
+        said(
+            ann.update("items", &id(11), json!({"owner": id(2)}))
+                .if_match("7")
+                .await
+        ),
+        "stale"
+    );
+    assert_eq!(
+        said(ann.update("items", &id(11), json!({"owner": id(2)})).await),
+        "forbidden"
+    );
+    let invalid = ann
+        .update("items", &id(11), json!({"name": "too long"}))
+        .if_match("7")
+        .await;
     assert_eq!(said(invalid), "invalid: name too_long");
 }

@@ -51,7 +51,10 @@ async fn increment(caller: Caller) -> u32 {
 pub(super) async fn no_update_is_lost(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     let nodes = [app.clone(), app.beside()];
-    app.admin().create("counters", json!({"id": id(1), "count": 0})).await.unwrap();
+    app.admin()
+        .create("counters", json!({"id": id(1), "count": 0}))
+        .await
+        .unwrap();
     let each = 6;
     at_once(WRITERS, |number| {
         let caller = nodes[number % 2].admin();
@@ -64,7 +67,10 @@ pub(super) async fn no_update_is_lost(database: Db) {
     .await;
     let counter = app.admin().get("counters", &id(1)).await.unwrap();
     let expected = i64::try_from(WRITERS * each).unwrap();
-    assert_eq!((counter["count"].as_i64(), counter.version()), (Some(expected), expected + 1));
+    assert_eq!(
+        (counter["count"].as_i64(), counter.version()),
+        (Some(expected), expected + 1)
+    );
 }
 
 fn winners(outcomes: Vec<Result<Record, Error>>, refusal: &str) -> usize {
@@ -97,14 +103,20 @@ pub(super) async fn one_of_many_creates_at_a_place(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     for round in 1..=10 {
         let outcomes = at_once(WRITERS, |number| {
-            let write = app.admin().replace("names", &id(round), json!({"pair": format!("{number}")}));
+            let write = app
+                .admin()
+                .replace("names", &id(round), json!({"pair": format!("{number}")}));
             async move { write.await }
         })
         .await;
         let versions: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().version()).collect();
         let mut sorted = versions.clone();
         sorted.sort_unstable();
-        assert_eq!(sorted, (1..=8).collect::<Vec<_>>(), "one creates, the others replace it one by one");
+        assert_eq!(
+            sorted,
+            (1..=8).collect::<Vec<_>>(),
+            "one creates, the others replace it one by one"
+        );
     }
 }
 
@@ -112,14 +124,22 @@ pub(super) async fn links_of_many_writers_add_up(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     let users = (1..=24).map(|number| create("users", json!({"id": id(number), "email": format!("{number}@x.org")})));
     app.admin().batch(users).all().await.unwrap();
-    app.admin().create("counters", json!({"id": id(1), "count": 0})).await.unwrap();
+    app.admin()
+        .create("counters", json!({"id": id(1), "count": 0}))
+        .await
+        .unwrap();
     at_once(24, |number| {
         let user = id(u32::try_from(number).unwrap() + 1);
         let write = app.admin().update("counters", &id(1), json!({"seen": {"add": [user]}}));
         async move { write.await.unwrap() }
     })
     .await;
-    let counter = app.admin().get("counters", &id(1)).fields("seen,version").await.unwrap();
+    let counter = app
+        .admin()
+        .get("counters", &id(1))
+        .fields("seen,version")
+        .await
+        .unwrap();
     assert_eq!((counter["seen"].as_array().unwrap().len(), counter.version()), (24, 25));
 }
 
@@ -127,7 +147,10 @@ pub(super) async fn links_of_many_writers_add_up(database: Db) {
 pub(super) async fn batches_do_not_mix(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     for number in [1, 2] {
-        app.admin().create("names", json!({"id": id(number), "pair": "none"})).await.unwrap();
+        app.admin()
+            .create("names", json!({"id": id(number), "pair": "none"}))
+            .await
+            .unwrap();
     }
     at_once(WRITERS * 3, |number| {
         let mut steps = [1, 2].map(|target| update("names", &id(target), json!({"pair": format!("{number}")})));
@@ -151,11 +174,16 @@ pub(super) async fn a_rule_that_reads_other_records_is_serial(database: Db) {
     for round in 0..8_u32 {
         let room = id(100 + round);
         let all: Vec<_> = (1..=4).map(id).collect();
-        app.admin().create("rooms", json!({"id": room, "members": all})).await.unwrap();
+        app.admin()
+            .create("rooms", json!({"id": room, "members": all}))
+            .await
+            .unwrap();
         // Two members throw each other out, at once: exactly one succeeds.
         let outcomes = at_once(2, |number| {
             let (own, other) = if number == 0 { (1, 2) } else { (2, 1) };
-            let write = app.user(&id(own)).update("rooms", &room, json!({"members": {"remove": [id(other)]}}));
+            let write = app
+                .user(&id(own))
+                .update("rooms", &room, json!({"members": {"remove": [id(other)]}}));
             async move { write.await }
         })
         .await;
@@ -168,7 +196,10 @@ pub(super) async fn references_do_not_dangle(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     for round in 0..10_u32 {
         let hall = id(200 + round);
-        app.admin().create("halls", json!({"id": hall, "open": true})).await.unwrap();
+        app.admin()
+            .create("halls", json!({"id": hall, "open": true}))
+            .await
+            .unwrap();
         let outcomes = at_once(2, |number| {
             let write = if number == 0 {
                 app.admin().create("seats", json!({ "room": hall }))

@@ -39,14 +39,27 @@ async fn open(database: &Db) -> App {
 
 pub(super) async fn nothing_becomes_a_record(database: Db) {
     let app = open(&database).await;
-    let made = app.user(&id(1)).replace("pages", &id(10), json!({"title": "t"})).await.unwrap();
-    assert_eq!((made.kind, made.id.as_str(), made.version()), (Some(OutcomeKind::Created), id(10).as_str(), 1));
+    let made = app
+        .user(&id(1))
+        .replace("pages", &id(10), json!({"title": "t"}))
+        .await
+        .unwrap();
+    assert_eq!(
+        (made.kind, made.id.as_str(), made.version()),
+        (Some(OutcomeKind::Created), id(10).as_str(), 1)
+    );
     assert_eq!((&made["text"], &made["owner"]), (&json!("empty"), &json!(id(1))));
     let refused = app.user(&id(1)).replace("pages", &id(11), json!({"text": "t"})).await;
     assert_eq!(said(refused), "invalid: title required");
-    let refused = app.user(&id(1)).replace("pages", &id(11), json!({"id": id(12), "title": "t"})).await;
+    let refused = app
+        .user(&id(1))
+        .replace("pages", &id(11), json!({"id": id(12), "title": "t"}))
+        .await;
     assert_eq!(said(refused), "invalid: id mismatch");
-    assert_eq!(said(app.user(&id(1)).replace("pages", "x", json!({"title": "t"})).await), "not_found");
+    assert_eq!(
+        said(app.user(&id(1)).replace("pages", "x", json!({"title": "t"})).await),
+        "not_found"
+    );
 }
 
 pub(super) async fn what_is_not_given_is_reset(database: Db) {
@@ -59,7 +72,11 @@ pub(super) async fn what_is_not_given_is_reset(database: Db) {
     admin.create("pages", page).await.unwrap();
     app.clock.pass(Duration::from_secs(5));
     let ann = app.user(&id(1));
-    let replaced = ann.replace("pages", &id(10), json!({"title": "u"})).fields("*,fans").await.unwrap();
+    let replaced = ann
+        .replace("pages", &id(10), json!({"title": "u"}))
+        .fields("*,fans")
+        .await
+        .unwrap();
     assert_eq!((replaced.kind, replaced.version()), (Some(OutcomeKind::Updated), 2));
     for (field, expected) in [
         ("title", json!("u")),
@@ -79,14 +96,21 @@ pub(super) async fn what_is_not_given_is_reset(database: Db) {
     // What its caller can't see it can't reset: a rule knows the private field still.
     let refused = ann.replace("pages", &id(10), json!({"title": "u", "rank": 1})).await;
     assert_eq!(said(refused), "forbidden: rank forbidden");
-    assert_eq!(said(ann.replace("pages", &id(10), json!({})).await), "invalid: title required");
+    assert_eq!(
+        said(ann.replace("pages", &id(10), json!({})).await),
+        "invalid: title required"
+    );
 }
 
 pub(super) async fn rights_go_by_what_exists(database: Db) {
     let app = open(&database).await;
     let (ann, bob) = (app.user(&id(1)), app.user(&id(2)));
-    ann.create("pages", json!({"id": id(10), "title": "closed"})).await.unwrap();
-    ann.create("pages", json!({"id": id(11), "title": "open", "open": true})).await.unwrap();
+    ann.create("pages", json!({"id": id(10), "title": "closed"}))
+        .await
+        .unwrap();
+    ann.create("pages", json!({"id": id(11), "title": "open", "open": true}))
+        .await
+        .unwrap();
     let data = json!({"title": "bob's", "owner": id(2)});
     assert_eq!(said(bob.replace("pages", &id(10), data.clone()).await), "not_found");
     assert_eq!(said(bob.replace("pages", &id(11), data.clone()).await), "forbidden");
@@ -94,7 +118,10 @@ pub(super) async fn rights_go_by_what_exists(database: Db) {
     // The create rule decides about what isn't there, the update rule doesn't.
     let for_ann = json!({"title": "t", "owner": id(1)});
     assert_eq!(said(bob.replace("pages", &id(13), for_ann.clone()).await), "forbidden");
-    assert_eq!(said(app.nobody().replace("pages", &id(13), for_ann).await), "unauthenticated");
+    assert_eq!(
+        said(app.nobody().replace("pages", &id(13), for_ann).await),
+        "unauthenticated"
+    );
     let titles = app.admin().list("pages").sort("title").await.unwrap();
     assert_eq!(titles.all("title"), "bob's closed open");
 }
@@ -103,16 +130,26 @@ pub(super) async fn preconditions_decide_first(database: Db) {
     let app = open(&database).await;
     let ann = app.user(&id(1));
     let data = || json!({"title": "t"});
-    let must_exist = ann.replace("pages", &id(10), data()).precondition(Precondition::MatchAny);
+    let must_exist = ann
+        .replace("pages", &id(10), data())
+        .precondition(Precondition::MatchAny);
     assert_eq!(said(must_exist.clone().await), "not_found");
-    assert_eq!(said(ann.replace("pages", &id(10), data()).if_match("1").await), "not_found");
-    let must_create = ann.replace("pages", &id(10), data()).precondition(Precondition::NoneMatchAny);
+    assert_eq!(
+        said(ann.replace("pages", &id(10), data()).if_match("1").await),
+        "not_found"
+    );
+    let must_create = ann
+        .replace("pages", &id(10), data())
+        .precondition(Precondition::NoneMatchAny);
     assert_eq!(must_create.clone().await.unwrap().kind, Some(OutcomeKind::Created));
     assert_eq!(said(must_create.await), "stale");
     assert_eq!(said(must_exist.await), "ok");
     assert_eq!(said(ann.replace("pages", &id(10), data()).if_match("1").await), "stale");
     assert_eq!(said(ann.replace("pages", &id(10), data()).if_match("2").await), "ok");
     // Whoever can't read it isn't told that it exists.
-    let bob = app.user(&id(2)).replace("pages", &id(10), data()).precondition(Precondition::NoneMatchAny);
+    let bob = app
+        .user(&id(2))
+        .replace("pages", &id(10), data())
+        .precondition(Precondition::NoneMatchAny);
     assert_eq!(said(bob.await), "not_found");
 }

@@ -52,7 +52,10 @@ async fn comes_back(app: &App, field: &str, sent: Json, expected: Json) {
     let other = admin.create("samples", json!({ "other": created.id })).await.unwrap();
     let expanded = admin.get("samples", &other.id).expand("other").await.unwrap();
     assert_eq!(expanded["other"][field], expected, "{field} expanded after {sent}");
-    let updated = admin.update("samples", &other.id, json!({ field: sent })).await.unwrap();
+    let updated = admin
+        .update("samples", &other.id, json!({ field: sent }))
+        .await
+        .unwrap();
     assert_eq!(updated[field], expected, "{field} updated with {sent}");
     let filter = format!("id == '{}'", other.id);
     let listed = admin.list("samples").filter(&filter).await.unwrap();
@@ -135,7 +138,15 @@ pub(super) async fn floats_come_back_exactly(database: Db) {
 
 pub(super) async fn decimals_come_back_exactly(database: Db) {
     let app = App::open(&database, SCHEMA).await;
-    let exact = ["0", "12.5", "-0.000001", "0.1", "9223372036854.775807", "-9223372036854.775807", "123456789.123456"];
+    let exact = [
+        "0",
+        "12.5",
+        "-0.000001",
+        "0.1",
+        "9223372036854.775807",
+        "-9223372036854.775807",
+        "123456789.123456",
+    ];
     for decimal in exact {
         comes_back(&app, "decimal", decimal.into(), decimal.into()).await;
     }
@@ -168,7 +179,14 @@ pub(super) async fn moments_and_days_come_back_exactly(database: Db) {
         "2024-02-29T21:00:00.000Z".into(),
     )
     .await;
-    for day in ["0001-01-01", "1582-10-10", "1900-02-28", "1970-01-01", "2000-02-29", "9999-12-31"] {
+    for day in [
+        "0001-01-01",
+        "1582-10-10",
+        "1900-02-28",
+        "1970-01-01",
+        "2000-02-29",
+        "9999-12-31",
+    ] {
         comes_back(&app, "day", day.into(), day.into()).await;
     }
 }
@@ -185,12 +203,28 @@ pub(super) async fn bytes_come_back_exactly(database: Db) {
 pub(super) async fn identities_come_back_exactly(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     let largest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
-    for ident in ["00000000-0000-0000-0000-000000000000", "018f3c5e-7b1a-7cc0-8000-0123456789ab", largest] {
+    for ident in [
+        "00000000-0000-0000-0000-000000000000",
+        "018f3c5e-7b1a-7cc0-8000-0123456789ab",
+        largest,
+    ] {
         comes_back(&app, "ident", ident.into(), ident.into()).await;
     }
     comes_back(&app, "ident", largest.to_uppercase().into(), largest.into()).await;
-    comes_back(&app, "email", "Zo\u{eb}@Example.ORG".into(), "zo\u{eb}@example.org".into()).await;
-    comes_back(&app, "url", "https://ex\u{e4}mple.org:8080/a?b=c#d".into(), "https://ex\u{e4}mple.org:8080/a?b=c#d".into()).await;
+    comes_back(
+        &app,
+        "email",
+        "Zo\u{eb}@Example.ORG".into(),
+        "zo\u{eb}@example.org".into(),
+    )
+    .await;
+    comes_back(
+        &app,
+        "url",
+        "https://ex\u{e4}mple.org:8080/a?b=c#d".into(),
+        "https://ex\u{e4}mple.org:8080/a?b=c#d".into(),
+    )
+    .await;
     comes_back(&app, "file", "avatars/ana.png".into(), "avatars/ana.png".into()).await;
 }
 
@@ -241,7 +275,10 @@ pub(super) async fn lists_and_enums_come_back(database: Db) {
         ("moments", json!(["1969-12-31T23:59:59.999Z"])),
         ("idents", json!(["018f3c5e-7b1a-7cc0-8000-0123456789ab"])),
         ("colors", json!(["BLUE", "RED", "BLUE"])),
-        ("addresses", json!([{"street": "a"}, {"street": "b", "geo": {"lat": 1.0, "lon": 2.0}}])),
+        (
+            "addresses",
+            json!([{"street": "a"}, {"street": "b", "geo": {"lat": 1.0, "lon": 2.0}}]),
+        ),
         ("color", json!("GREEN")),
     ] {
         comes_back(&app, field, list.clone(), list).await;
@@ -295,10 +332,18 @@ pub(super) async fn what_a_type_cannot_hold_is_refused(database: Db) {
         ("color", json!("red"), "color unknown_value"),
         ("address", json!({}), "address.street required"),
         ("address", json!({"street": "s", "zip": 1}), "address.zip unknown_field"),
-        ("address", json!({"street": "s", "geo": {"lat": 1}}), "address.geo.lon required"),
+        (
+            "address",
+            json!({"street": "s", "geo": {"lat": 1}}),
+            "address.geo.lon required",
+        ),
         ("texts", json!(["a", null]), "texts[1] required"),
         ("texts", json!("a"), "texts wrong_type"),
-        ("addresses", json!([{"street": "s", "city": "longer"}]), "addresses[0].city too_long"),
+        (
+            "addresses",
+            json!([{"street": "s", "city": "longer"}]),
+            "addresses[0].city too_long",
+        ),
         ("nothing", json!(1), "nothing unknown_field"),
         ("version", json!(7), "version read_only"),
         ("created", json!("2024-05-01T12:00:00Z"), "created read_only"),
@@ -308,7 +353,10 @@ pub(super) async fn what_a_type_cannot_hold_is_refused(database: Db) {
     }
     assert_eq!(app.admin().list("samples").count().await.unwrap().total, Some(0));
     // All that is wrong, at once.
-    let refused = app.admin().create("samples", json!({"int": "x", "flag": 0, "days": ["x", "y"]})).await;
+    let refused = app
+        .admin()
+        .create("samples", json!({"int": "x", "flag": 0, "days": ["x", "y"]}))
+        .await;
     assert_eq!(
         said(refused),
         "invalid: int wrong_type, flag wrong_type, days[0] wrong_type, days[1] wrong_type"

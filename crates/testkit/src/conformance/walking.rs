@@ -15,7 +15,15 @@ type Row @collection { run: Int! rank: Int word: String note: Int group: Group }
 type Group @collection { name: String }
 "#;
 
-const SORTS: [&str; 7] = ["rank", "-rank", "word,-rank", "-word,rank", "rank,-word,id", "-group.name,word", "group.name,-rank"];
+const SORTS: [&str; 7] = [
+    "rank",
+    "-rank",
+    "word,-rank",
+    "-word,rank",
+    "rank,-word,id",
+    "-group.name,word",
+    "group.name,-rank",
+];
 const CASES: u32 = 40;
 
 /// What happens between two pages; a row is named by its place among those there are.
@@ -43,7 +51,10 @@ fn ranks() -> impl Strategy<Value = Option<i8>> {
 }
 
 fn letters() -> impl Strategy<Value = Option<char>> {
-    proptest::option::weighted(0.8, prop_oneof![Just('a'), Just('B'), Just('\u{e4}'), Just('\u{1F600}')])
+    proptest::option::weighted(
+        0.8,
+        prop_oneof![Just('a'), Just('B'), Just('\u{e4}'), Just('\u{1F600}')],
+    )
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -128,7 +139,11 @@ async fn walk(caller: &Caller, run: u32, groups: &[String], walk: &Walk) -> Resu
         rows.steady.push(id);
     }
     let filter = format!("run == {run}");
-    let mut list = caller.list("rows").filter(&filter).sort(SORTS[walk.sort]).limit(walk.page);
+    let mut list = caller
+        .list("rows")
+        .filter(&filter)
+        .sort(SORTS[walk.sort])
+        .limit(walk.page);
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut events = walk.events.iter();
     loop {
@@ -144,7 +159,14 @@ async fn walk(caller: &Caller, run: u32, groups: &[String], walk: &Walk) -> Resu
         list = list.after(&next);
     }
     for steady in &rows.steady {
-        prop_assert_eq!(seen.get(steady), Some(&1), "{} of {:?} sorted by {}", steady, rows.present, SORTS[walk.sort]);
+        prop_assert_eq!(
+            seen.get(steady),
+            Some(&1),
+            "{} of {:?} sorted by {}",
+            steady,
+            rows.present,
+            SORTS[walk.sort]
+        );
     }
     Ok(())
 }
