@@ -6,7 +6,7 @@ use crate::expr::{Aliases, Before, Decision, Expression, Input};
 use crate::model::{CollectionId, DefaultValue, Field, FieldId, FieldKind, FieldRule, Key, Timestamp, Value};
 use crate::operations::Data;
 use crate::operations::get::SharedShape;
-use crate::operations::input::{Mode, Parsed, Parser, required};
+use crate::operations::input::{Mode, Parsed, Parser};
 use crate::operations::write::{Plan, Planner};
 use crate::query::{
     Alias, Assignment, CreatePlan, Image, Judgement, LinkChange, LinkOperation, Mutation, Pred, Reference, Refusal,
@@ -156,7 +156,7 @@ impl Planner<'_> {
                 },
             };
             if value.is_null() && field.required {
-                parsed.errors.push(required(field));
+                parsed.miss(field);
             }
             values.push(value);
         }

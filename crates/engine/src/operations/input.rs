@@ -38,6 +38,19 @@ pub(crate) struct Parsed {
     pub(crate) errors: Vec<FieldError>,
 }
 
+impl Parsed {
+    /// Says that a field must be given, unless something was and is refused already.
+    pub(crate) fn miss(&mut self, field: &Field) {
+        let is_of = |error: &FieldError| {
+            let rest = error.field.strip_prefix(field.name.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if !self.errors.iter().chain(&self.forbidden).any(is_of) {
+            self.errors.push(required(field));
+        }
+    }
+}
+
 pub(crate) struct Parser<'a> {
     pub(crate) grants: &'a Grants<'a>,
     pub(crate) collection: &'a Collection,
@@ -235,6 +248,6 @@ impl Parser<'_> {
     }
 }
 
-pub(crate) fn required(field: &Field) -> FieldError {
+fn required(field: &Field) -> FieldError {
     FieldError::new(&field.name, "required", "must be given")
 }

@@ -85,7 +85,7 @@ impl Planner<'_> {
                 FieldKind::Value(_) | FieldKind::Reference { .. } => {
                     let value = self.unset(field, key);
                     if value.is_null() && field.required {
-                        parsed.errors.push(crate::operations::input::required(field));
+                        parsed.miss(field);
                     }
                     parsed.assignments.push((field.id, Assignment::Set(value)));
                 }

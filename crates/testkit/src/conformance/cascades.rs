@@ -105,8 +105,8 @@ pub(super) async fn cascades_go_all_the_way_down(database: Db) {
     );
     let mut deleted = listener.next().await.summary();
     deleted.sort();
-    let mut expected = vec![format!("- Shop {SHOP}")];
-    expected.extend((ORDER..ORDER + 3).map(|order| format!("- Order {order}")));
+    let mut expected = vec![format!("- Shop {SHOP} fans-1")];
+    expected.extend((ORDER..ORDER + 3).map(|order| format!("- Order {order} tags-40")));
     expected.extend((LINE..LINE + 6).map(|line| format!("- Line {line}")));
     expected.sort();
     assert_eq!(deleted, expected);

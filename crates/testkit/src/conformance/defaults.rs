@@ -13,7 +13,7 @@ enum Level { LOW HIGH }
 type Where { city: String }
 type User @collection(auth: true) @access(read: "true") { name: String }
 type Task @collection @access(read: "true", create: "true", update: "true") {
-  title: String! @default(value: "untitled")
+  title: String! @default(value: "'untitled'")
   count: Int @default(value: 3)
   big: Long @default(value: 9007199254740993)
   share: Float @default(value: 0.5)

@@ -86,11 +86,8 @@ pub(super) async fn long_questions_do_not_hold_up_others(database: Db) {
         tasks.spawn(async move { said(long.await) });
     }
     let begun = Instant::now();
-    for number in 0..20 {
-        app.admin()
-            .update("nodes", &id(1), json!({ "rank": number }))
-            .await
-            .unwrap();
+    for _ in 0..20 {
+        app.admin().update("nodes", &id(1), json!({ "rank": 1 })).await.unwrap();
         app.admin().get("nodes", &id(1)).await.unwrap();
     }
     let others = begun.elapsed();

@@ -16,7 +16,7 @@ type Page @collection
   @access(read: "record.open || record.owner == auth.id", create: "record.owner == auth.id",
           update: "record.owner == auth.id") {
   title: String!
-  text: String @default(value: "empty")
+  text: String @default(value: "'empty'")
   count: Int
   open: Boolean! @default(value: false)
   owner: User @default(value: "auth.id")
