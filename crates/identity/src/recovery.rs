@@ -17,7 +17,7 @@ use crate::token::digest;
 use crate::{email, failed, limit, password};
 
 impl Identity {
-    /// Ends the caller's other sessions.
+    /// Ends the caller's other sessions. Who has no password yet, as an administrator by a link, needs none to set one.
     ///
     /// # Errors
     /// `Invalid`, also when the current password is wrong; `RateLimited`; `Unavailable`.
@@ -25,24 +25,35 @@ impl Identity {
         &self,
         ctx: &Ctx,
         caller: &Caller,
-        current: Secret<String>,
+        current: Option<Secret<String>>,
         new: Secret<String>,
     ) -> Result<(), Error> {
         let (address, stored) = self.credential(caller.subject).await?;
         let context = [address.as_str(), &self.config.application];
         self.check_password("newPassword", &new, &context)?;
-        let attempt = self.attempt(ctx, &address)?;
-        if self.hasher.verify(current, stored).await? == Verification::Wrong {
-            return Err(Error::invalid(vec![FieldError::new(
-                "currentPassword",
-                "wrong",
-                "is wrong",
-            )]));
+        if let Some(stored) = stored {
+            self.check_current(ctx, &address, current, stored).await?;
         }
-        self.succeeded(&attempt);
         let hash = self.hasher.hash(new).await?;
         let ended = self.accounts.set_password(caller.subject, hash, Some(caller.session));
         self.known.forget_sessions(&ended.await.map_err(failed)?);
+        Ok(())
+    }
+
+    async fn check_current(
+        &self,
+        ctx: &Ctx,
+        address: &str,
+        current: Option<Secret<String>>,
+        stored: Secret<String>,
+    ) -> Result<(), Error> {
+        let wrong = |code, message| Error::invalid(vec![FieldError::new("currentPassword", code, message)]);
+        let current = current.ok_or_else(|| wrong("required", "is required"))?;
+        let attempt = self.attempt(ctx, address)?;
+        if self.hasher.verify(current, Some(stored)).await? == Verification::Wrong {
+            return Err(wrong("wrong", "is wrong"));
+        }
+        self.succeeded(&attempt);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use engine::ports::Secret;
 use http::StatusCode;
 
 use super::answer;
@@ -16,7 +17,7 @@ pub(super) async fn change(
     request: Request,
 ) -> Result<Response, Problem> {
     let mut input = Input::read(&member.ctx, request).await?;
-    let current = input.secret("currentPassword");
+    let current = input.optional_text("currentPassword").map(Secret::new);
     let new = input.secret("newPassword");
     input.finish()?;
     let changed = shared
