@@ -8,9 +8,8 @@ use uuid::Uuid;
 
 use crate::password::Verification;
 use crate::service::{Identity, SignedIn};
-use crate::sign_in::wrong;
 use crate::token::digest;
-use crate::{email, failed, random};
+use crate::{email, failed, limit, random};
 
 /// The first administrator's address, until somebody makes another.
 const FIRST: &str = "admin@localhost";
@@ -111,13 +110,9 @@ impl Identity {
         let found = self.accounts.administrator_by_email(email).await.map_err(failed)?;
         let stored = found.as_ref().and_then(|administrator| administrator.password.clone());
         let verification = self.hasher.verify(password.clone(), stored.clone()).await?;
-        let (Some(administrator), Some(stored)) = (found, stored) else {
-            return Err(wrong());
+        let (Some(administrator), Some(stored), true) = (found, stored, verification != Verification::Wrong) else {
+            return Err(self.refuse(&attempt));
         };
-        if verification == Verification::Wrong {
-            return Err(wrong());
-        }
-        self.succeeded(&attempt);
         let subject = Subject::Administrator(administrator.id);
         let session = self.new_session(subject, user_agent);
         self.begin(&session, stored.clone()).await?;
@@ -128,8 +123,8 @@ impl Identity {
     }
 
     async fn by_link(&self, ctx: &Ctx, token: &str, user_agent: Option<&str>) -> Result<SignedIn, Error> {
-        self.attempt(ctx, "administrator link")?;
         let now = self.clock.now();
+        self.limits.sign_in_address.take(&limit::client(ctx.address), now)?;
         let redeemed = self.accounts.redeem(digest(token), Purpose::AdministratorLink, now);
         let subject = redeemed.await.map_err(failed)?.and_then(|token| token.subject);
         let subject = subject.ok_or_else(|| {

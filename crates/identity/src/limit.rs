@@ -42,25 +42,36 @@ impl Limiter {
     /// `RateLimited`, with the seconds until there is room for one.
     pub(crate) fn take(&self, key: &impl Hash, now: Timestamp) -> Result<(), Error> {
         self.with_slots(key, |slots| {
-            let empty_at = slots.iter().map(|slot| **slot).min().unwrap_or(now.0).max(now.0);
-            let wait_ms = empty_at - now.0 - self.burst_ms;
-            if wait_ms > 0 {
-                return Err(refusal(wait_ms));
-            }
-            for slot in slots {
-                **slot = (**slot).max(now.0) + self.every_ms;
-            }
+            self.room(slots, now)?;
+            self.fill(slots, now);
             Ok(())
         })
     }
 
-    /// Gives back what was taken by a try that doesn't count.
-    pub(crate) fn give_back(&self, key: &impl Hash) {
-        self.with_slots(key, |slots| {
-            for slot in slots {
-                **slot = (**slot).saturating_sub(self.every_ms);
-            }
-        });
+    /// Whether there is room for one, for what is counted only if it fails.
+    ///
+    /// # Errors
+    /// As [`Limiter::take`].
+    pub(crate) fn check(&self, key: &impl Hash, now: Timestamp) -> Result<(), Error> {
+        self.with_slots(key, |slots| self.room(slots, now))
+    }
+
+    /// Counts one that [`Limiter::check`] let pass. Many may have passed at once: the bucket then overflows, and takes as
+    /// much longer to leak.
+    pub(crate) fn charge(&self, key: &impl Hash, now: Timestamp) {
+        self.with_slots(key, |slots| self.fill(slots, now));
+    }
+
+    fn room(&self, slots: &[&mut i64; 2], now: Timestamp) -> Result<(), Error> {
+        let empty_at = slots.iter().map(|slot| **slot).min().unwrap_or(now.0).max(now.0);
+        let wait_ms = empty_at - now.0 - self.burst_ms;
+        if wait_ms > 0 { Err(refusal(wait_ms)) } else { Ok(()) }
+    }
+
+    fn fill(&self, slots: &mut [&mut i64; 2], now: Timestamp) {
+        for slot in slots {
+            **slot = (**slot).max(now.0) + self.every_ms;
+        }
     }
 
     /// The key's two slots.

@@ -51,9 +51,9 @@ impl Identity {
         let current = current.ok_or_else(|| wrong("required", "is required"))?;
         let attempt = self.attempt(ctx, address)?;
         if self.hasher.verify(current, Some(stored)).await? == Verification::Wrong {
+            self.refuse(&attempt);
             return Err(wrong("wrong", "is wrong"));
         }
-        self.succeeded(&attempt);
         Ok(())
     }
 

@@ -18,7 +18,7 @@ pub struct SignIn {
     pub user_agent: Option<String>,
 }
 
-/// A try to sign in, as it is counted: against the address that it came from, and against the pair of address and account.
+/// A try to sign in: the address that it came from, and the account that it aims at.
 pub(crate) struct Attempt((Option<IpAddr>, String));
 
 impl Identity {
@@ -32,13 +32,9 @@ impl Identity {
         let account = self.accounts.account_by_email(&email).await.map_err(failed)?;
         let stored = account.as_ref().and_then(|account| account.password.clone());
         let verification = self.hasher.verify(request.password.clone(), stored.clone()).await?;
-        let (Some(account), Some(stored)) = (account, stored) else {
-            return Err(wrong());
+        let (Some(account), Some(stored), true) = (account, stored, verification != Verification::Wrong) else {
+            return Err(self.refuse(&attempt));
         };
-        if verification == Verification::Wrong {
-            return Err(wrong());
-        }
-        self.succeeded(&attempt);
         self.check_confirmed(&account)?;
         let subject = Subject::User(account.id);
         let session = self.new_session(subject, request.user_agent.as_deref());
@@ -50,18 +46,19 @@ impl Identity {
         self.tokens(who, session.id, 0)
     }
 
-    /// Counts a try.
+    /// Counts a try against its address; against the account only failures count.
     pub(crate) fn attempt(&self, ctx: &Ctx, account: &str) -> Result<Attempt, Error> {
         let (client, now) = (limit::client(ctx.address), self.clock.now());
         self.limits.sign_in_address.take(&client, now)?;
         let key = (client, account.to_owned());
-        self.limits.sign_in.take(&key, now)?;
+        self.limits.sign_in.check(&key, now)?;
         Ok(Attempt(key))
     }
 
-    /// Only failures count against an account.
-    pub(crate) fn succeeded(&self, attempt: &Attempt) {
-        self.limits.sign_in.give_back(&attempt.0);
+    /// A failure, counted.
+    pub(crate) fn refuse(&self, attempt: &Attempt) -> Error {
+        self.limits.sign_in.charge(&attempt.0, self.clock.now());
+        wrong()
     }
 
     /// Starts the session unless the password that was shown has been replaced meanwhile.
@@ -97,6 +94,6 @@ impl Identity {
     }
 }
 
-pub(crate) fn wrong() -> Error {
+fn wrong() -> Error {
     Error::new(ErrorCode::Unauthenticated, "the address or the password is wrong")
 }

@@ -51,9 +51,13 @@ impl Identity {
         let email = email::parse(&request.email);
         let context = [request.email.trim(), &self.config.application];
         let checked = password::check(&self.config.password, "password", request.password.expose(), &context);
-        let email = match (email, checked) {
-            (Ok(email), Ok(())) => email,
-            (email, checked) => return Err(Error::invalid(email.err().into_iter().chain(checked.err()).collect())),
+        let own_id = self.refuse_id(&request.data);
+        let email = match (email, checked, own_id) {
+            (Ok(email), Ok(()), Ok(())) => email,
+            (email, checked, own_id) => {
+                let errors = [email.err(), checked.err(), own_id.err()];
+                return Err(Error::invalid(errors.into_iter().flatten().collect()));
+            }
         };
         let invitation = self.admit(ctx, &email, request.invitation.as_deref()).await?;
         let hash = self.hasher.hash(request.password).await?;
@@ -80,6 +84,23 @@ impl Identity {
             }
         }
         Ok(signed_up)
+    }
+
+    /// The credential hangs on the id, so it is ours to give.
+    fn refuse_id(&self, data: &Data) -> Result<(), FieldError> {
+        let model = self.engine.model();
+        let Some(accounts) = model.accounts.map(|accounts| model.collection(accounts)) else {
+            return Ok(());
+        };
+        let mut key = accounts.key.iter().map(|field| &accounts.field(*field).name);
+        match key.find(|name| data.contains_key(*name)) {
+            Some(name) => Err(FieldError::new(
+                name,
+                "read_only",
+                "is given by the server; leave it out",
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Who may sign up, before it costs anything.

@@ -38,12 +38,17 @@ fn a_refusal_counts_for_nothing_so_nobody_is_kept_out_for_good() {
 }
 
 #[test]
-fn what_is_given_back_doesnt_count() {
-    let limiter = limiter(1, 1_000);
+fn only_failures_are_charged_and_all_of_them() {
+    let limiter = limiter(2, 10);
     for _ in 0..5 {
-        limiter.take(&"ana", at(0)).expect("nothing is in the bucket");
-        limiter.give_back(&"ana");
+        limiter.check(&"ana", at(0)).expect("nothing was charged");
     }
+    for _ in 0..5 {
+        limiter.charge(&"ana", at(0));
+    }
+    let refused = limiter.check(&"ana", at(0)).expect_err("five failed at once");
+    assert_eq!(refused.retry_after_s, Some(40), "until one of two is left");
+    limiter.check(&"ana", at(40)).expect("room for one");
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub(crate) struct Keyring {
     turn_ms: i64,
     keys: RwLock<Arc<Keys>>,
     loaded: tokio::sync::Mutex<Timestamp>,
+    /// Two turns at once would each make the next key.
+    turning: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -65,6 +67,7 @@ impl Keyring {
             turn_ms: i64::from(config.signing_key_s) * 1_000,
             keys: RwLock::default(),
             loaded: tokio::sync::Mutex::new(Timestamp(i64::MIN)),
+            turning: tokio::sync::Mutex::default(),
         };
         keyring.turn().await?;
         Ok(keyring)
@@ -72,6 +75,7 @@ impl Keyring {
 
     /// Makes the key whose turn it is, or soon will be. To be called now and then.
     pub(crate) async fn turn(&self) -> Result<(), Error> {
+        let _alone = self.turning.lock().await;
         self.load().await?;
         let now = self.clock.now().0;
         let latest = self.keys().0.iter().map(|key| key.starts.0).max();

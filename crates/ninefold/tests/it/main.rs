@@ -1,0 +1,3 @@
+//! Black-box tests: the real application, over HTTP or as the real binary.
+
+mod accounts;
