@@ -144,13 +144,6 @@ impl Structure {
         Ok(())
     }
 
-    /// SHA-256 that is the same for two structures that differ in order only.
-    pub fn checksum(&self) -> [u8; 32] {
-        let sorted = self.clone().sorted();
-        let json = serde_json::to_vec(&sorted).expect("a structure is plain data");
-        Sha256::digest(json).into()
-    }
-
     /// Whether a database built for one serves the other.
     pub fn same_as(&self, other: &Self) -> bool {
         self.clone().sorted() == other.clone().sorted()

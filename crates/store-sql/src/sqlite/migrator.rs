@@ -56,3 +56,6 @@ impl SqliteStore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

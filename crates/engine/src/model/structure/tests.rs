@@ -41,7 +41,6 @@ fn the_order_of_fields_has_no_meaning() {
         with(vec![field("id"), field("body")]),
         with(vec![field("body"), field("id")]),
     );
-    assert_eq!(one.checksum(), other.checksum());
     assert!(one.same_as(&other));
-    assert_ne!(one.checksum(), with(vec![field("id")]).checksum());
+    assert!(!one.same_as(&with(vec![field("id")])));
 }

@@ -71,29 +71,37 @@ impl Complaint {
     /// With what to do about it.
     pub(super) fn reason(&self, count: u64, examples: &[String]) -> String {
         let some = Examples(examples);
+        let records = counted(count, "record");
+        let values = counted(count, "value");
         match self {
             Self::Destroys { what } => format!(
-                "it would destroy {what} ({count}): say `--allow-destructive` if that is meant, or `@renamed(from: …)` \
-                 on what has another name now"
+                "it would destroy {what} ({count}): if that is meant, `ninefold migrate apply --allow-destructive` does \
+                 it; if something only has another name now, say so there with `@renamed(from: …)`"
             ),
             Self::NoValue { collection, field } => format!(
-                "{collection} has {count} records without a value for it: give {field} a constant `@default`, make it \
+                "{collection} has {records} without a value for it: give {field} a constant `@default`, make it \
                  optional, or write a migration file whose step has a `fill`"
             ),
             Self::Null { place } => {
-                format!("{count} records have no {place}{some}: set it in them first, or give it a constant `@default`")
+                format!("{place} is null in {records}{some}: set it there first, or give it a constant `@default`")
             }
             Self::NotOfType { place, kind } => {
-                format!("{count} values of {place} are no {kind}{some}: change them first")
+                format!("{place} has {values} that can't become a {kind}{some}: change the records first")
             }
             Self::NoTarget { place, target } => {
-                format!("{count} values of {place} are the key of no {target}{some}: change or remove them first")
+                format!("{place} has {values} that no {target} has for a key{some}: change the records first")
             }
             Self::Duplicates { place } => {
-                format!("{count} values of {place} occur more than once{some}: change or remove the records first")
+                format!("{place} has {values} more than once{some}: change or remove the records first")
             }
         }
     }
+}
+
+/// `1 record`, `2 records`.
+fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 struct Examples<'a>(&'a [String]);

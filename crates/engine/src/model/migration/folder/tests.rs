@@ -80,3 +80,23 @@ fn a_broken_folder_says_what_to_do() {
         "0001_a.toml, step 1: A.b refers to B, which is not there",
     );
 }
+
+/// The files of the guide are files, and lead where it says.
+#[test]
+fn the_guide_is_right() {
+    let guide = include_str!("../../../../../../docs/migrations.md");
+    let blocks = guide
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let texts = blocks.map(|text| {
+        let name = text.lines().next().unwrap().trim_start_matches("# migrations/");
+        (name.to_owned(), text.to_owned())
+    });
+    let folder = Folder::of(texts).unwrap();
+    let end = target("type User @collection { first: String! last: String }");
+    assert_eq!(folder.missing(&end).steps, []);
+    for file in folder.files() {
+        assert_eq!(Migration::parse(&file.migration.to_toml()).unwrap(), file.migration);
+    }
+}

@@ -71,12 +71,32 @@ fn a_value_that_cannot_change_stops_it() {
         "x: String!",
         &["'42'", "'4.2'", "'x'"],
         "x: Int!",
-        "2 values of A.x are no Int, such as 00000000-0000-0000-0000-000000000001, 00000000-0000-0000-0000-000000000002: ",
+        "A.x has 2 values that can't become a Int, such as 00000000-0000-0000-0000-000000000001, 00000000-0000-0000-0000-000000000002: ",
     );
-    check_refused("x: Long", &["3000000000"], "x: Int", "1 values of A.x are no Int");
-    check_refused("x: Float", &["2.5"], "x: Int", "1 values of A.x are no Int");
-    check_refused("x: Size", &["'L'"], "x: Few", "1 values of A.x are no enum(S, M)");
-    check_refused("x: DateTime", &["86400001"], "x: Date", "1 values of A.x are no Date");
+    check_refused(
+        "x: Long",
+        &["3000000000"],
+        "x: Int",
+        "A.x has 1 value that can't become a Int",
+    );
+    check_refused(
+        "x: Float",
+        &["2.5"],
+        "x: Int",
+        "A.x has 1 value that can't become a Int",
+    );
+    check_refused(
+        "x: Size",
+        &["'L'"],
+        "x: Few",
+        "A.x has 1 value that can't become a enum(S, M)",
+    );
+    check_refused(
+        "x: DateTime",
+        &["86400001"],
+        "x: Date",
+        "A.x has 1 value that can't become a Date",
+    );
     check_refused("x: Date", &["1"], "x: Int", "a Date can't become a Int: ");
 }
 
@@ -90,7 +110,7 @@ fn required_and_optional() {
         "x: Int",
         &["3", "NULL"],
         "x: Int!",
-        "1 records have no A.x, such as 00000000-0000-0000-0000-000000000001: ",
+        "A.x is null in 1 record, such as 00000000-0000-0000-0000-000000000001: ",
     );
 }
 
@@ -106,7 +126,7 @@ fn unique_needs_no_two_the_same() {
         "x: String",
         &["'a'", "'b'", "'a'"],
         "x: String @unique",
-        "1 values of A.x occur more than once, such as a: ",
+        "A.x has 1 value more than once, such as a: ",
     );
 }
 
@@ -121,7 +141,7 @@ fn partial_indexes_hold_for_the_records_that_they_say() {
     let unique = |condition: &str| with(&format!(r#"@index(fields: ["x"], unique: true, where: "{condition}")"#));
     let reason = refused(migrate(&connection, &unique("record.gone == null"), DEV));
     assert!(
-        reason.starts_with("1 values of A.x occur more than once, such as 7"),
+        reason.starts_with("A.x has 1 value more than once, such as 7"),
         "{reason}"
     );
     migrate(&connection, &unique("record.gone == null && record.kind == 'P'"), DEV).unwrap();
@@ -167,7 +187,9 @@ fn what_destroys_data_must_be_meant() {
     migrate(&connection, &with("x: Int"), DEV).expect("there is no y in any record");
     let reason = refused(migrate(&connection, &with("z: Int"), DEV));
     assert!(
-        reason.starts_with("it would destroy the values of A.x (2): say `--allow-destructive`"),
+        reason.starts_with(
+            "it would destroy the values of A.x (2): if that is meant, `ninefold migrate apply --allow-destructive`"
+        ),
         "{reason}"
     );
     migrate(&connection, &with("z: Int @renamed(from: \"x\")"), DEV).unwrap();
@@ -250,7 +272,7 @@ fn a_reference_to_another_collection_needs_records_there() {
     let reason = refused(migrate(&connection, &new, DEV));
     assert!(
         reason.starts_with(
-            "1 values of Message.room are the key of no User, such as 00000000-0000-0000-0000-0000000000f1"
+            "Message.room has 1 value that no User has for a key, such as 00000000-0000-0000-0000-0000000000f1"
         ),
         "{reason}"
     );

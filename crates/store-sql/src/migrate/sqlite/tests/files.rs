@@ -171,6 +171,47 @@ fn a_file_can_move_data_in_its_own_words() {
 }
 
 #[test]
+fn the_guide_runs() {
+    let guide = include_str!("../../../../../../docs/migrations.md");
+    let blocks = guide
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let texts: Vec<(String, String)> = blocks
+        .map(|text| {
+            (
+                text.lines()
+                    .next()
+                    .unwrap()
+                    .trim_start_matches("# migrations/")
+                    .to_owned(),
+                text.to_owned(),
+            )
+        })
+        .collect();
+    let connection = empty();
+    check(
+        &connection,
+        &Folder::of(texts[..1].to_vec()).unwrap(),
+        ONE,
+        &["0001_initial.toml"],
+    );
+    let names = "INSERT INTO user VALUES (x'01', 1, 1, 1, 'Ada Lovelace'), (x'02', 1, 1, 1, 'Plato')";
+    connection.execute_batch(names).unwrap();
+    let split = "type User @collection { first: String! last: String }";
+    check(
+        &connection,
+        &Folder::of(texts).unwrap(),
+        split,
+        &["0002_split_name.toml"],
+    );
+    assert_eq!(
+        rows(&connection, "SELECT first, last FROM user ORDER BY id"),
+        ["Ada, Lovelace", "Plato, "]
+    );
+}
+
+#[test]
 fn a_reviewed_file_may_destroy_what_it_says() {
     let connection = database(TWO, &["user VALUES (x'01', 1, 1, 1, 'ada', 36)"]);
     let agreed = folder(&[TWO, ONE]);
