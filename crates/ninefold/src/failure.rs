@@ -49,6 +49,17 @@ impl Failure {
         Self::new(Blame::Environment, message)
     }
 
+    /// What the engine reports when it is the machine or the database that failed, with all that lies behind it.
+    pub(crate) fn database(error: &engine::Error) -> Self {
+        let mut cause: Option<&dyn std::error::Error> = Some(error);
+        let mut chain = Vec::new();
+        while let Some(error) = cause {
+            chain.push(error.to_string());
+            cause = error.source();
+        }
+        Self::environment(format!("the database failed: {}", chain.join(": ")))
+    }
+
     fn new(blame: Blame, message: impl Into<String>) -> Self {
         Self {
             blame,

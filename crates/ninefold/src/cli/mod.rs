@@ -3,11 +3,23 @@
 //! A command that fails says one clear sentence on stderr and ends with 1 (the user's mistake), 2 (usage) or 3 (the
 //! environment); see [`Failure`].
 
+mod admin;
+mod check;
+mod dev;
+mod migrate;
 mod new;
+#[cfg(test)]
+mod reference;
+mod seed;
+mod serve;
+mod signals;
+mod target;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
 
 /// The whole backend in one binary.
 ///
@@ -32,12 +44,24 @@ Exit codes: 0 well, 1 a mistake in the application or request, 2 usage, 3 the en
 #[derive(Debug, Subcommand)]
 enum Command {
     New(new::New),
+    Dev(dev::Dev),
+    Serve(serve::Serve),
+    Seed(seed::Seed),
+    Check(check::Check),
+    Migrate(migrate::Migrate),
+    Admin(admin::Admin),
 }
 
 /// Runs the process's own command line.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::New(command) => command.run(),
+        Command::Dev(command) => in_runtime(command.run()),
+        Command::Serve(command) => in_runtime(command.run()),
+        Command::Seed(command) => in_runtime(command.run()),
+        Command::Check(command) => command.run(),
+        Command::Migrate(command) => in_runtime(command.run()),
+        Command::Admin(command) => in_runtime(command.run()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,4 +70,12 @@ pub fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::environment(format!("the machine gives no threads: {error}")))?;
+    runtime.block_on(command)
 }

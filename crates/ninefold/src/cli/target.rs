@@ -39,14 +39,10 @@ impl Target {
         }
         Config::load(&self.dir, &self.settings.overrides()).map_err(|problems| refused(&self.dir, &problems))
     }
-
-    pub(super) fn overrides(&self) -> Overrides {
-        self.settings.overrides()
-    }
 }
 
 impl Settings {
-    fn overrides(&self) -> Overrides {
+    pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             listen: self.listen.clone(),
             database: self.database.clone(),

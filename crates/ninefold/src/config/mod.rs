@@ -5,6 +5,7 @@
 //! same declarations ([`reference()`]).
 
 mod file;
+mod parts;
 mod reference;
 mod sections;
 mod setting;

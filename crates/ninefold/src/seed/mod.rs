@@ -10,6 +10,7 @@ mod order;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,17 @@ struct Record {
 
 /// What was loaded: collections and how many records each got.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Loaded(pub(crate) Vec<(String, usize)>);
+pub(crate) struct Loaded(Vec<(String, usize)>);
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (collection, count)) in self.0.iter().enumerate() {
+            let joint = if index == 0 { "" } else { ", " };
+            write!(f, "{joint}{count} {collection}")?;
+        }
+        Ok(())
+    }
+}
 
 pub(crate) fn exists(dir: &Path) -> bool {
     folder(dir).is_dir()
@@ -62,7 +73,10 @@ pub(crate) async fn is_empty(engine: &Engine) -> Result<bool, Failure> {
             limit: Some(1),
             ..ListRequest::default()
         };
-        let page = engine.list(&administrator(), &request).await.map_err(|error| failed(&error))?;
+        let page = engine
+            .list(&administrator(), &request)
+            .await
+            .map_err(|error| Failure::database(&error))?;
         if !page.rows.is_empty() {
             return Ok(false);
         }
@@ -76,22 +90,18 @@ pub(crate) async fn load(dir: &Path, engine: &Engine, identity: &Identity) -> Re
     let records = files::read(&folder(dir), &model)?;
     let mut loaded = Loaded(Vec::new());
     for record in &records {
-        match loaded.0.iter_mut().find(|(collection, _)| *collection == record.collection) {
+        match loaded
+            .0
+            .iter_mut()
+            .find(|(collection, _)| *collection == record.collection)
+        {
             Some((_, count)) => *count += 1,
             None => loaded.0.push((record.collection.clone(), 1)),
         }
     }
     let (records, credentials) = split_credentials(records, &model)?;
     let placed = order::order(records, &model)?;
-    let hashing = credentials.into_iter().map(|credential| async move {
-        let hash = identity.hash_password(&credential.password).await;
-        let hash = hash.map_err(|error| refused(&credential.place, &error))?;
-        Ok::<_, Failure>(Effect::SetPassword {
-            user: credential.user,
-            hash,
-        })
-    });
-    let effects = try_join_all(hashing).await?;
+    let effects = effects(credentials, identity).await?;
     let places: Vec<_> = placed.iter().map(|placed| placed.place.clone()).collect();
     let steps = placed.into_iter().map(|Placed { step, .. }| step).collect();
     match engine.load(&administrator(), steps, effects).await {
@@ -99,7 +109,7 @@ pub(crate) async fn load(dir: &Path, engine: &Engine, identity: &Identity) -> Re
         Err(error) => Err(match error.operation.and_then(|index| places.get(index)) {
             Some(place) => refused(place, &error),
             None if places.len() == 1 => refused(&places[0], &error),
-            None => failed(&error),
+            None => Failure::database(&error),
         }),
     }
 }
@@ -107,7 +117,18 @@ pub(crate) async fn load(dir: &Path, engine: &Engine, identity: &Identity) -> Re
 struct Credential {
     user: Uuid,
     password: String,
-    place: String,
+}
+
+async fn effects(credentials: Vec<Credential>, identity: &Identity) -> Result<Vec<Effect>, Failure> {
+    let hashing = credentials.into_iter().map(|credential| async move {
+        let hash = identity.hash_password(&credential.password).await;
+        let hash = hash.map_err(|error| Failure::database(&error))?;
+        Ok(Effect::SetPassword {
+            user: credential.user,
+            hash,
+        })
+    });
+    try_join_all(hashing).await
 }
 
 /// Passwords are no fields: they are taken out, and their accounts get ids to hang them on.
@@ -116,25 +137,26 @@ fn split_credentials(mut records: Vec<Record>, model: &Model) -> Result<(Vec<Rec
     let mut credentials = Vec::new();
     let of_accounts = |record: &&mut Record| accounts.is_some_and(|accounts| accounts.path == record.collection);
     for record in records.iter_mut().filter(of_accounts) {
-        let Some(password) = record.data.shift_remove(PASSWORD) else { continue };
-        let password = password.as_str().ok_or_else(|| {
-            Failure::mistake(format!("{}: password: must be text", record.place)).help("nothing was loaded")
-        })?;
-        let id = record
-            .data
-            .entry("id")
-            .or_insert_with(|| Uuid::now_v7().to_string().into());
-        let Some(user) = id.as_str().and_then(|id| Uuid::parse_str(id).ok()) else {
-            // The engine refuses the record, and says why.
-            continue;
-        };
-        credentials.push(Credential {
-            user,
-            password: password.to_owned(),
-            place: record.place.clone(),
-        });
+        credentials.extend(split_credential(record)?);
     }
     Ok((records, credentials))
+}
+
+fn split_credential(Record { data, place, .. }: &mut Record) -> Result<Option<Credential>, Failure> {
+    let wrong = |field: &str, message: &str| {
+        Failure::mistake(format!("{place}: {field}: {message}"))
+            .help("nothing was loaded; mend the file and seed again")
+    };
+    let Some(password) = data.shift_remove(PASSWORD) else {
+        return Ok(None);
+    };
+    let password = password.as_str().ok_or_else(|| wrong(PASSWORD, "must be text"))?;
+    let id = data.entry("id").or_insert_with(|| Uuid::now_v7().to_string().into());
+    let user = id.as_str().and_then(|id| Uuid::parse_str(id).ok());
+    Ok(Some(Credential {
+        user: user.ok_or_else(|| wrong("id", "must be a UUID"))?,
+        password: password.to_owned(),
+    }))
 }
 
 /// The operator, who is nobody in particular.
@@ -161,7 +183,7 @@ fn create(record: Record) -> Placed {
 /// A record that the engine refuses, field by field.
 fn refused(place: &str, error: &Error) -> Failure {
     if error.code == ErrorCode::Internal {
-        return failed(error);
+        return Failure::database(error);
     }
     let fields = error.fields.iter().map(|field| {
         let name = match field.field.split_once('.') {
@@ -177,14 +199,4 @@ fn refused(place: &str, error: &Error) -> Failure {
         _ => Failure::mistake(format!("{place} has {} mistakes", fields.len())).details(fields.join("\n")),
     };
     failure.help("nothing was loaded; mend the file and seed again")
-}
-
-fn failed(error: &Error) -> Failure {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    let mut chain = Vec::new();
-    while let Some(error) = cause {
-        chain.push(error.to_string());
-        cause = error.source();
-    }
-    Failure::environment(format!("the database failed: {}", chain.join(": ")))
 }

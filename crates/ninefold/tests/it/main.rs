@@ -1,3 +1,9 @@
 //! Black-box tests: the real application, over HTTP or as the real binary.
 
 mod accounts;
+mod app;
+mod binary;
+mod cli;
+mod dev;
+mod seed;
+mod stop;

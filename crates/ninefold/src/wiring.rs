@@ -1,0 +1,79 @@
+//! The only file that names concrete adapters: from what the configuration says to the ports behind which it happens.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ports::clock::SystemClock;
+use engine::ports::mail::Mail;
+use store_sql::{Location, OpenError, SqliteOptions, SqliteStore};
+
+use crate::application::{Ports, Purpose};
+use crate::config::{Database, Synchronous};
+use crate::failure::Failure;
+use crate::mail::{LogMail, NoMail};
+
+/// Opens the database and whatever else the application needs from outside.
+///
+/// # Errors
+/// A sentence for people: the environment is not as it has to be.
+pub(crate) fn open(dir: &Path, database: &Database, purpose: Purpose) -> Result<Ports, Failure> {
+    let store = Arc::new(open_sqlite(dir, database)?);
+    let mail: Arc<dyn Mail> = match purpose {
+        Purpose::Development => Arc::new(LogMail),
+        Purpose::Production => Arc::new(NoMail),
+    };
+    Ok(Ports {
+        store: store.clone(),
+        accounts: store.clone(),
+        migrator: store,
+        clock: Arc::new(SystemClock),
+        mail,
+    })
+}
+
+fn open_sqlite(dir: &Path, database: &Database) -> Result<SqliteStore, Failure> {
+    let location = match Location::from_url(&database.url) {
+        Some(Location::File(path)) => Location::File(dir.join(path)),
+        Some(Location::Memory) => Location::Memory,
+        None => {
+            return Err(Failure::mistake(format!(
+                "{:?} is no database that Ninefold knows",
+                database.url
+            )));
+        }
+    };
+    if let Location::File(path) = &location
+        && let Some(folder) = path.parent()
+    {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::environment(format!(
+                "the database's folder {} can't be made: {error}",
+                folder.display()
+            ))
+            .help("choose another place with --database sqlite:PATH, or let this user write there")
+        })?;
+    }
+    let options = SqliteOptions {
+        synchronous: match database.synchronous {
+            Synchronous::Full => store_sql::Synchronous::Full,
+            Synchronous::Normal => store_sql::Synchronous::Normal,
+        },
+        readers: database.readers,
+        busy_timeout: Duration::from_millis(database.busy_timeout_ms),
+        ..SqliteOptions::default()
+    };
+    SqliteStore::open(&location, &options).map_err(|error| {
+        let failure = Failure::environment(format!("the database can't be opened: {error}"));
+        match error {
+            OpenError::NoFolder(_) => failure.help("make the folder, or choose another place with --database"),
+            OpenError::ReadOnly(_) => {
+                failure.help("let this user write there, or choose another place with --database")
+            }
+            OpenError::Locked(_) => failure.help("stop the other process first; one at a time serves a SQLite file"),
+            OpenError::NotADatabase(_) => failure.help("restore it from a backup, or move it away to begin anew"),
+            OpenError::Newer { .. } => failure.help("use the newer Ninefold"),
+            OpenError::Other { .. } => failure,
+        }
+    })
+}
