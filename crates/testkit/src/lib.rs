@@ -2,5 +2,6 @@
 
 pub mod accounts;
 pub mod conformance;
+pub mod expr;
 pub mod fakes;
 pub mod store;

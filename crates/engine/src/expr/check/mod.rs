@@ -140,6 +140,7 @@ impl Checker<'_> {
             (Type::Null, other) | (other, Type::Null) => other.clone(),
             (left, right) if left == right => left.clone(),
             (Type::Enum(_), Type::Text) | (Type::Text, Type::Enum(_)) => Type::Text,
+            (left, right) if self.compared_as(left) == self.compared_as(right) => self.compared_as(left),
             _ => {
                 let message = format!(
                     "one branch is {}, and the other is {}",

@@ -179,6 +179,9 @@ impl<'a> Evaluator<'a> {
             let Some(related) = self.input.related else {
                 return error("related records are not at hand");
             };
+            if record.image.is_none() && related.record(collection.id, &record.key).is_none() {
+                return error("there is no such record");
+            }
             let keys = related.members(collection.id, id, &record.key);
             return Ok(Val::List(keys.into_iter().map(reference).collect()));
         }

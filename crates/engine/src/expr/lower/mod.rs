@@ -154,7 +154,8 @@ impl<'l> Lowerer<'l> {
                 Ok(self.field(&row, *collection, *field))
             }
             Kind::Part { .. } => self.part(node),
-            Kind::If(parts) if node.ty != Type::Bool => self.choice(parts),
+            // Also of conditions: unlike them a value may be null.
+            Kind::If(parts) => self.choice(parts),
             Kind::Arithmetic(operator, left, right) => self.arithmetic(*operator, left, right, node),
             Kind::Negate(inner) => self.negate(inner),
             Kind::Call(call, argument) => self.call(*call, argument, node),

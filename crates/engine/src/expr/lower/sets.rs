@@ -130,14 +130,14 @@ impl Lowerer<'_> {
                 let visible = self.field_visible(collection, field, *alias);
                 (key, visible)
             }
-            Row::Behind(_) if self.visibility.is_some() => {
+            Row::Behind(_) if self.visibility.is_some() || may_dangle(&key.term) => {
                 let alias = self.aliases.fresh();
                 let record = self.visible(collection, alias);
                 let visible = Pred::and([record, self.field_visible(collection, field, alias)]);
                 let [key_field] = self.model.collection(collection).key.as_slice() else {
                     return (Valued::error(), Pred::Const(false));
                 };
-                if visible == Pred::Const(true) {
+                if visible == Pred::Const(true) && !may_dangle(&key.term) {
                     return (key, Pred::Const(true));
                 }
                 let term = Term::Lookup {
@@ -355,6 +355,15 @@ impl Lowerer<'_> {
         }
         let no = Pred::and([list.present(), value.defined(), yes.clone().complement()]);
         Ok(Cond::of(yes, no, list.is_sure() && value.is_certain()))
+    }
+}
+
+/// Foreign keys lead to records that exist; the caller's account may be gone while its token lasts.
+fn may_dangle(key: &Term) -> bool {
+    match key {
+        Term::Param(_) | Term::Const(_) => true,
+        Term::If(_, then, otherwise) => may_dangle(then) || may_dangle(otherwise),
+        _ => false,
     }
 }
 

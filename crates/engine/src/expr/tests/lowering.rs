@@ -288,11 +288,11 @@ fn relations_are_lookups_and_sets() {
     check("auth.user.active", "true({a1: User AuthId: a1.active})");
     check(
         "record.owner in auth.user.reports",
-        "any [a1: User.manager being AuthId] a1.id = r.owner",
+        "any [a2: User.manager being {a1: User AuthId: a1.id}] a2.id = r.owner",
     );
     check(
         "record.team in auth.user.teams",
-        "any [a1: Team.members holding AuthId] a1.id = r.team",
+        "any [a2: Team.members holding {a1: User AuthId: a1.id}] a2.id = r.team",
     );
     check(
         "record.watchers.exists(w, w.active && w.manager == record.owner)",
