@@ -25,6 +25,7 @@ type Line @collection { order: Order! @relation(onDelete: CASCADE) number: Int n
 type Note @collection { line: Line @relation(onDelete: CASCADE) }
 type Tag @collection { name: String }
 type Node @collection { name: String parent: Node @relation(onDelete: CASCADE) twin: Node @relation(onDelete: SET_NULL) }
+type Peer @collection { over: Peer @relation(onDelete: CASCADE) peers: [Peer!]! }
 type Left @collection { right: Right @relation(onDelete: CASCADE) }
 type Right @collection { left: Left @relation(onDelete: CASCADE) }
 type Mixed @collection { one: Tag @relation(onDelete: CASCADE) two: Tag @relation(onDelete: RESTRICT) }
@@ -188,6 +189,21 @@ pub(super) async fn links_go_with_either_end(database: Db) {
     admin.create("shops", json!({"id": id(SHOP)})).await.unwrap();
     let shop = admin.get("shops", &id(SHOP)).fields("fans").await.unwrap();
     assert_eq!(shop["fans"], json!([]), "nothing of the former comes back");
+    // Between records that go together, and from one to itself.
+    admin.create("peers", json!({"id": id(1)})).await.unwrap();
+    admin
+        .create("peers", json!({"id": id(2), "over": id(1), "peers": [id(1)]}))
+        .await
+        .unwrap();
+    admin
+        .update("peers", &id(1), json!({"peers": [id(1), id(2)]}))
+        .await
+        .unwrap();
+    let mut listener = Listener::new(&app);
+    admin.delete("peers", &id(1)).await.unwrap();
+    let mut told = listener.next().await.summary();
+    told.sort();
+    assert_eq!(told, ["- Peer 1 peers-1-2", "- Peer 2 peers-1"]);
 }
 
 pub(super) async fn records_of_one_kind_hang_together(database: Db) {
@@ -265,4 +281,23 @@ pub(super) async fn a_cascade_is_bounded(database: Db) {
     }
     assert_eq!(said(admin.delete("nodes", &id(500)).await), "too_large");
     assert_eq!(said(admin.delete("nodes", &id(501)).await), "ok");
+}
+
+/// What only loses a reference or a link counts as well: all of it is written.
+pub(super) async fn all_that_changes_counts(database: Db) {
+    let limits = Limits {
+        cascade_max: 10,
+        ..Limits::default()
+    };
+    let app = App::limited(&database, SCHEMA, limits).await;
+    let admin = app.admin();
+    for (root, count) in [(300, 10), (400, 11)] {
+        admin.create("nodes", json!({"id": id(root)})).await.unwrap();
+        let twins = (1..=count).map(|number| create("nodes", json!({"id": id(root + number), "twin": id(root)})));
+        admin.batch(twins).all().await.unwrap();
+    }
+    assert_eq!(said(admin.delete("nodes", &id(400)).await), "too_large");
+    assert_eq!(admin.get("nodes", &id(401)).await.unwrap()["twin"], json!(id(400)));
+    assert_eq!(said(admin.delete("nodes", &id(300)).await), "ok");
+    assert_eq!(admin.get("nodes", &id(301)).await.unwrap()["twin"], json!(null));
 }

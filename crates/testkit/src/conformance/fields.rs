@@ -15,6 +15,8 @@ type Card @collection @access(read: "true", create: "true", update: "true") {
   number: String @access(read: "record.owner == auth.id", write: "record.owner == auth.id")
   note: String @access(read: "'staff' in auth.roles", write: "'staff' in auth.roles")
   hits: Int @access(read: "false")
+  fans: [User!]! @access(read: "record.owner == auth.id", write: "record.owner == auth.id")
+  near: Card @access(read: "record.owner == auth.id")
 }
 "#;
 
@@ -160,4 +162,51 @@ pub(super) async fn a_field_rule_governs_writing(database: Db) {
         .await
         .unwrap();
     assert_eq!(created["number"], "n");
+}
+
+pub(super) async fn relations_have_field_rules_too(database: Db) {
+    let app = open(&database).await;
+    for number in [11, 12] {
+        let relations = json!({"fans": [id(1), id(2)], "near": id(11)});
+        app.admin().update("cards", &id(number), relations).await.unwrap();
+    }
+    let ann = app.user(&id(1));
+    let page = ann
+        .list("cards")
+        .sort("name")
+        .fields("name,fans,near.name")
+        .await
+        .unwrap();
+    assert_eq!(
+        page.items[0],
+        json!({"name": "of ann", "fans": [id(1), id(2)], "near": {"name": "of ann"}})
+    );
+    assert_eq!(page.items[1], json!({"name": "of bob"}));
+    let page = ann.list("cards").sort("name").expand("fans,near").await.unwrap();
+    assert!(page.items[1].get("fans").is_none() && page.items[1].get("near").is_none());
+    for question in [
+        "near.name == 'of ann'",
+        "near != null",
+        "fans.exists(f, f.name == 'bob')",
+        "size(fans) == 2",
+    ] {
+        assert_eq!(
+            ann.list("cards").filter(question).await.unwrap().all("name"),
+            "of ann",
+            "{question}"
+        );
+        assert_eq!(
+            app.admin().list("cards").filter(question).await.unwrap().items.len(),
+            2,
+            "{question}"
+        );
+    }
+    assert_eq!(
+        said(ann.update("cards", &id(12), json!({"fans": []})).await),
+        "forbidden"
+    );
+    assert_eq!(
+        said(ann.update("cards", &id(11), json!({"fans": {"remove": [id(2)]}})).await),
+        "ok"
+    );
 }

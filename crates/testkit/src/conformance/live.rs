@@ -421,3 +421,84 @@ pub(super) async fn subscriptions_are_bounded(database: Db) {
     );
     drop(two);
 }
+
+/// Whoever follows from the snapshot on has what a fresh question gives, whatever happened at the same time.
+pub(super) async fn a_subscribers_copy_is_right(database: Db) {
+    let app = open(&database).await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..4_u32 {
+        let admin = app.admin();
+        writers.spawn(async move {
+            for round in 0..12_u32 {
+                let key = id(1000 + writer * 100 + round % 5);
+                let message =
+                    json!({"room": id(10), "body": format!("b{writer}-{round}"), "rank": (writer + round) % 3});
+                admin.replace("messages", &key, message).await.unwrap();
+                if round % 4 == writer {
+                    admin.delete("messages", &key).await.unwrap();
+                }
+            }
+        });
+    }
+    tokio::task::yield_now().await;
+    let request = ListRequest {
+        filter: Some("rank > 0".into()),
+        limit: Some(500),
+        ..all("messages")
+    };
+    let mut live = Live::list(&app, &app.user(&id(ANN)), request).await.unwrap();
+    let mut copy: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+    let first = live.first.clone();
+    for row in &first {
+        copy.insert(row.0[0].as_id().unwrap().to_string(), live.text(row));
+    }
+    writers.join_all().await;
+    app.admin()
+        .create(
+            "messages",
+            json!({"id": id(9999), "room": id(10), "body": "last", "rank": 9}),
+        )
+        .await
+        .unwrap();
+    while copy.get(&id(9999)).is_none() {
+        let told = tokio::time::timeout(PATIENCE, live.watch.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        for notification in told {
+            match notification {
+                Notification::Snapshot(rows) => {
+                    copy = rows
+                        .iter()
+                        .map(|row| (row.0[0].as_id().unwrap().to_string(), live.text(row)))
+                        .collect();
+                }
+                Notification::Created(row) | Notification::Updated(row) => {
+                    copy.insert(row.0[0].as_id().unwrap().to_string(), live.text(&row));
+                }
+                Notification::Removed(key) => {
+                    copy.remove(&key.to_string()).expect("only what was told is removed");
+                }
+            }
+        }
+    }
+    let now = app
+        .user(&id(ANN))
+        .list("messages")
+        .filter("rank > 0")
+        .limit(500)
+        .await
+        .unwrap();
+    let now: std::collections::BTreeMap<_, _> = now
+        .items
+        .iter()
+        .map(|item| {
+            (
+                item["id"].as_str().unwrap().to_owned(),
+                item["body"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect();
+    assert_eq!(copy, now);
+}

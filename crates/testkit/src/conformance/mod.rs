@@ -20,6 +20,7 @@ use engine::ports::store::Store;
 mod answers;
 mod app;
 mod batches;
+mod bulk;
 mod cascades;
 mod changes;
 mod constraints;
@@ -29,12 +30,14 @@ mod expansion;
 mod fields;
 mod filters;
 mod functions;
+mod histories;
 mod idempotency;
 mod limits;
 mod links;
 mod listening;
 mod live;
 mod models;
+mod names;
 mod operations;
 mod paging;
 mod patching;
@@ -150,7 +153,7 @@ suite! { $
     }
     fields {
         only_what_is_asked_for_is_answered private_fields_are_never_answered a_field_rule_holds_row_by_row
-        a_hidden_field_is_null_to_questions a_field_rule_governs_writing
+        a_hidden_field_is_null_to_questions a_field_rule_governs_writing relations_have_field_rules_too
     }
     constraints {
         unique_values_are_taken_once every_indexable_type_can_be_unique several_fields_are_unique_together
@@ -197,6 +200,7 @@ suite! { $
         references_hold_a_record cascades_go_all_the_way_down a_restriction_far_down_stops_all
         a_record_that_both_cascades_and_restricts_goes_along set_null_is_a_change_like_any_other
         links_go_with_either_end records_of_one_kind_hang_together circles_go_whole a_cascade_is_bounded
+        all_that_changes_counts
     }
     batches {
         steps_happen_together one_failure_undoes_all rules_see_the_steps_before names_stand_for_ids
@@ -209,7 +213,7 @@ suite! { $
     races {
         no_update_is_lost one_of_many_gets_a_unique_value one_of_many_creates_at_a_place
         links_of_many_writers_add_up batches_do_not_mix a_rule_that_reads_other_records_is_serial
-        references_do_not_dangle
+        references_do_not_dangle an_answer_is_of_one_moment a_failure_harms_no_neighbour
     }
     rules {
         reading_goes_by_the_row an_update_rule_holds_before_and_after a_create_rule_holds_on_what_it_makes
@@ -227,13 +231,22 @@ suite! { $
         a_page_is_what_fits_in_it expanded_records_are_watched_too a_record_follows_too
         what_would_refuse_a_list_refuses_a_subscription whoever_is_nobody_any_more_hears_no_more
         time_passes_for_subscribers_too whoever_falls_behind_starts_over a_new_model_starts_over
-        subscriptions_are_bounded
+        subscriptions_are_bounded a_subscribers_copy_is_right
     }
     models {
         new_rules_hold_from_then_on a_permit_of_another_model_is_refused requests_do_not_fail_for_a_new_model
     }
-    limits { what_is_late_is_not_begun a_long_question_is_given_up long_questions_do_not_hold_up_others }
+    limits {
+        what_is_late_is_not_begun a_long_question_is_given_up long_questions_do_not_hold_up_others
+        a_long_write_is_given_up
+    }
     durability {
         all_of_it_is_there_again a_closed_store_says_so nothing_is_half_done_at_the_end positions_survive
+    }
+    histories { histories_come_out_as_they_should }
+    names { words_of_databases_are_names they_can_be_asked_about mapped_names_are_used }
+    bulk {
+        large_expansions_come_whole large_cascades_go_whole large_sets_are_replaced_whole long_values_come_back
+        wide_questions_are_answered
     }
 }

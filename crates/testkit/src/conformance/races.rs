@@ -15,6 +15,8 @@ type Name @collection { name: String @unique pair: String other: String }
 type Room @collection
   @access(read: "true", update: "auth.id in record.members") { members: [User!]! last: String }
 type Seat @collection @check(rule: "record.room.open == true", message: "closed") { room: Hall }
+type Front @collection { word: Int back: Back backs: [Back!]! }
+type Back @collection { word: Int }
 type Hall @collection { open: Boolean seats: [Seat!]! @inverse(field: "room") }
 "#;
 
@@ -214,4 +216,89 @@ pub(super) async fn references_do_not_dangle(database: Db) {
         let one_way = ["invalid: room no_such_record", "ok"];
         assert!(outcomes == one_way || outcomes == ["ok", "referenced"], "{outcomes:?}");
     }
+}
+
+/// An answer that takes several questions to the database is of one moment all the same.
+pub(super) async fn an_answer_is_of_one_moment(database: Db) {
+    let app = App::open(&database, SCHEMA).await;
+    app.admin()
+        .create("backs", json!({"id": id(2), "word": 0}))
+        .await
+        .unwrap();
+    app.admin()
+        .create(
+            "fronts",
+            json!({"id": id(1), "word": 0, "back": id(2), "backs": [id(2)]}),
+        )
+        .await
+        .unwrap();
+    let writer = app.admin();
+    let writing = tokio::spawn(async move {
+        for word in 1..=60 {
+            let steps = [
+                update("backs", &id(2), json!({ "word": word })),
+                update("fronts", &id(1), json!({ "word": word })),
+            ];
+            writer.batch(steps).all().await.unwrap();
+        }
+    });
+    while !writing.is_finished() {
+        let front = app.admin().get("fronts", &id(1)).expand("back,backs").await.unwrap();
+        assert_eq!(
+            (&front["word"], &front["word"]),
+            (&front["back"]["word"], &front["backs"][0]["word"])
+        );
+        let page = app
+            .admin()
+            .list("fronts")
+            .expand("back")
+            .filter("word == back.word")
+            .count()
+            .await
+            .unwrap();
+        assert_eq!(
+            (page.total, &page.items[0]["word"]),
+            (Some(1), &page.items[0]["back"]["word"])
+        );
+    }
+    writing.await.unwrap();
+}
+
+/// Writes that share a commit don't share their failures.
+pub(super) async fn a_failure_harms_no_neighbour(database: Db) {
+    let app = App::open(&database, SCHEMA).await;
+    app.admin().create("names", json!({"name": "taken"})).await.unwrap();
+    let outcomes = at_once(40, |number| {
+        let second = if number % 2 == 0 {
+            format!("n{number}")
+        } else {
+            "taken".to_owned()
+        };
+        let steps = [
+            create("names", json!({"pair": format!("p{number}")})),
+            create("names", json!({ "name": second })),
+        ];
+        let write = app.admin().batch(steps).all();
+        async move { (number, said(write.await)) }
+    })
+    .await;
+    for (number, said) in outcomes {
+        let expected = if number % 2 == 0 {
+            "ok"
+        } else {
+            "unique_violation @1: operations[1].name taken"
+        };
+        assert_eq!(said, expected);
+    }
+    let pairs = app
+        .admin()
+        .list("names")
+        .filter("pair != null")
+        .sort("pair")
+        .limit(100)
+        .await
+        .unwrap();
+    let mut expected: Vec<_> = (0..40).step_by(2).map(|number| format!("p{number}")).collect();
+    expected.sort();
+    assert_eq!(pairs.all("pair"), expected.join(" "));
 }
