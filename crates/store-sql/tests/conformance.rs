@@ -33,8 +33,8 @@ impl Database for File {
     async fn open(&self, model: Arc<Model>) -> Arc<dyn Store> {
         let path = self.path();
         if !path.exists() {
-            let mut connection = rusqlite::Connection::open(&path).unwrap();
-            migrate::create(&mut connection, &model).unwrap();
+            let connection = rusqlite::Connection::open(&path).unwrap();
+            migrate::create(&connection, &model).unwrap();
         }
         let options = SqliteOptions {
             // A loss of power isn't among the checks.

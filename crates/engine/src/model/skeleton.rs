@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::{
     Access, Collection, CollectionId, EnumId, EnumType, EnumValue, Field, FieldId, FieldKind, FieldRule, Model,
-    OnDelete, Scalar, StoredCollection, StoredField, StoredType, Structure, ValueType,
+    OnDelete, Scalar, StoredCollection, StoredField, StoredType, Structure, Value, ValueType,
 };
 
 impl Structure {
@@ -28,15 +28,11 @@ impl Structure {
     }
 }
 
-/// Whether `text` is a value of a scalar that is held as text.
-pub(super) fn accepts(scalar: Scalar, text: &str) -> bool {
-    let probe = field(
-        FieldId(0),
-        "value",
-        "value",
-        FieldKind::Value(ValueType::Scalar(scalar)),
-    );
-    probe.accept(&Model::default(), &serde_json::Value::from(text)).is_ok()
+/// A caller's JSON as a value of the type, in the form in which it is kept; `None` if it is none.
+pub(super) fn accept(kind: &StoredType, json: &serde_json::Value) -> Option<Value> {
+    let mut model = Model::default();
+    let kind = FieldKind::Value(value_type(kind, &mut model.enums));
+    field(FieldId(0), "value", "value", kind).accept(&model, json).ok()
 }
 
 fn collection(

@@ -49,7 +49,13 @@ impl Conversion {
     /// Whether a value that passes stays the same [`Value`].
     pub fn keeps_values(&self) -> bool {
         let both = |test: fn(&StoredType) -> bool| test(&self.from) && test(&self.to);
-        self.is_free() || both(is_text) || both(is_json) || both(is_whole)
+        // These are kept in one form of several that say the same.
+        let has_one_form = match &self.to {
+            StoredType::Scalar(scalar) => matches!(scalar, Scalar::Email | Scalar::Url | Scalar::File),
+            StoredType::List(_) => true,
+            StoredType::Enum(_) | StoredType::Document => false,
+        };
+        self.is_free() || (!has_one_form && (both(is_text) || both(is_json) || both(is_whole)))
     }
 
     /// `None` when the value says something that the other type can't.
@@ -177,7 +183,7 @@ pub(super) fn from_text(text: &str, to: &StoredType) -> Option<Value> {
     };
     match scalar {
         Scalar::String => Some(Value::text(text)),
-        Scalar::Email | Scalar::Url | Scalar::File => skeleton::accepts(scalar, text).then(|| Value::text(text)),
+        Scalar::Email | Scalar::Url | Scalar::File => skeleton::accept(to, &Json::from(text)),
         Scalar::Int => text.parse::<i32>().ok().map(|int| Value::Int(int.into())),
         Scalar::Long => text.parse().ok().map(Value::Int),
         Scalar::Float => text
@@ -215,8 +221,12 @@ fn from_json(json: &Json, to: &StoredType) -> Option<Value> {
     match (json, to) {
         (Json::Object(_), StoredType::Document) => Some(Value::Json(json.to_string().into())),
         (Json::Array(items), StoredType::List(item)) => {
-            let is_item = |json: &Json| json.is_null() || from_json(json, item).is_some();
-            items.iter().all(is_item).then(|| Value::Json(json.to_string().into()))
+            let item = |json: &Json| match json {
+                Json::Null => Some(Json::Null),
+                json => json_of(&from_json(json, item)?),
+            };
+            let items: Option<Vec<Json>> = items.iter().map(item).collect();
+            skeleton::accept(to, &Json::Array(items?))
         }
         (Json::String(text), to) => from_text(text, to),
         (Json::Bool(truth), to) => from_text(&truth.to_string(), to),

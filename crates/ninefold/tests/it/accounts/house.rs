@@ -51,7 +51,10 @@ impl House {
         let model = Model::read(schema, "schema.graphql").expect("a schema without mistakes");
         let store = SqliteStore::open(&Location::File(path), &SqliteOptions::default()).unwrap();
         let no_files = Folder::of([]).unwrap();
-        store.apply(&model, &no_files, migrator::Options::dev(NOW)).await.unwrap();
+        store
+            .apply(&model, &no_files, migrator::Options::dev(NOW))
+            .await
+            .unwrap();
         let clock = ManualClock::starting_at(NOW);
         Self::on(Arc::new(store), Arc::new(model), Arc::new(clock), folder, change).await
     }

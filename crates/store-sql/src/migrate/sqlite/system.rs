@@ -34,7 +34,7 @@ pub(crate) const FORMAT: i64 = VERSIONS.len() as i64;
 const FORMAT_KEY: &str = "format";
 const STRUCTURE_KEY: &str = "structure";
 
-/// Brings our own tables to [`FORMAT`]. Cheap when they are there already.
+/// Brings our own tables to the newest format. Cheap when they are there already.
 ///
 /// # Errors
 /// What SQLite says; call it in a transaction to have all or nothing.

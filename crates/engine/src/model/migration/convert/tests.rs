@@ -29,6 +29,32 @@ fn what_says_the_same_passes_and_the_rest_is_refused() {
         Value::text("a\"b"),
         Some(Value::Json(r#""a\"b""#.into())),
     );
+    check(
+        "String",
+        "Email",
+        Value::text("ada@example.com"),
+        Some(Value::text("ada@example.com")),
+    );
+    check(
+        "String",
+        "Email",
+        Value::text("Ada@Example.com"),
+        Some(Value::text("ada@example.com")),
+    );
+    check("String", "Email", Value::text("ada"), None);
+    check(
+        "String",
+        "URL",
+        Value::text("https://example.com/"),
+        Some(Value::text("https://example.com/")),
+    );
+    check("String", "URL", Value::text("example"), None);
+    check(
+        "URL",
+        "String",
+        Value::text("https://example.com/"),
+        Some(Value::text("https://example.com/")),
+    );
     check("Long", "Int", Value::Int(1 << 40), None);
     check("Long", "Float", Value::Int((1 << 53) + 1), None);
     check("Int", "Boolean", Value::Int(2), None);
@@ -78,8 +104,15 @@ fn what_makes_no_sense_is_no_conversion() {
 
 #[test]
 fn lists_pass_item_by_item() {
-    let conversion = Conversion::between(&"[String]".parse().unwrap(), &"[enum(A, B)]".parse().unwrap()).unwrap();
-    let list = |text: &str| Value::Json(text.into());
-    assert_eq!(conversion.apply(&list(r#"["A","B"]"#)), Some(list(r#"["A","B"]"#)));
-    assert_eq!(conversion.apply(&list(r#"["A","C"]"#)), None);
+    let check = |from: &str, to: &str, value: &str, expected: Option<&str>| {
+        let conversion = Conversion::between(&from.parse().unwrap(), &to.parse().unwrap()).unwrap();
+        let list = |text: &str| Value::Json(text.into());
+        assert_eq!(conversion.apply(&list(value)), expected.map(list), "{value} as {to}");
+    };
+    check("[String]", "[enum(A, B)]", r#"["A","B"]"#, Some(r#"["A","B"]"#));
+    check("[String]", "[enum(A, B)]", r#"["A","C"]"#, None);
+    check("[String]", "[Int]", r#"["7",null]"#, Some("[7,null]"));
+    check("[Int]", "[String]", "[7]", Some(r#"["7"]"#));
+    check("[Int]", "[Decimal]", "[7]", Some(r#"["7"]"#));
+    check("JSON", "[Int]", r#"{"a":1}"#, None);
 }
