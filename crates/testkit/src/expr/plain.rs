@@ -51,7 +51,30 @@ fn task() -> CollectionId {
 }
 
 pub fn plain_cases() -> impl Strategy<Value = PlainCase> {
-    let record = world::image(model().collection(task()), 0);
+    let model = model();
+    let collection = model.collection(task());
+    let floats: Vec<usize> = ["ratio", "rate"]
+        .iter()
+        .filter_map(|name| collection.slot(collection.by_name[*name]))
+        .collect();
+    let marks = collection.slot(collection.by_name["marks"]).expect("it is stored");
+    let flag = collection.slot(collection.by_name["flag"]).expect("it is stored");
+    // Without the magnitudes that we refuse to calculate with, and without lists and conditions that are null, which
+    // cel-python has its own ideas of.
+    let record = world::image(collection, 0).prop_map(move |mut record| {
+        for slot in &floats {
+            if let Value::Float(float) = &mut record.0[*slot] {
+                *float = (*float % 1000.0 * 4.0).round() / 4.0;
+            }
+        }
+        if record.0[marks].is_null() {
+            record.0[marks] = Value::Json("[]".into());
+        }
+        if record.0[flag].is_null() {
+            record.0[flag] = Value::Bool(false);
+        }
+        record
+    });
     (level(3, &Names::default()).condition, record).prop_map(|(source, record)| PlainCase { source, record })
 }
 
@@ -90,7 +113,7 @@ fn pair(left: &Text, operators: &'static [&'static str], right: &Text) -> Text {
 
 fn apply(of: &Text, forms: &'static [&'static str]) -> Text {
     (of.clone(), prop::sample::select(forms))
-        .prop_map(|(of, form)| form.replace('_', &of))
+        .prop_map(|(of, form)| form.replace('@', &of))
         .boxed()
 }
 
@@ -137,19 +160,20 @@ fn level(depth: usize, names: &Names) -> Level {
     let int = prop_oneof![
         4 => pair(&below.int, &["+", "-", "*", "/", "%"], &below.int),
         1 => below.int.clone().prop_map(|int| format!("(-({int}))")),
-        1 => apply(&below.text, &["size(_)", "_.size()"]),
-        1 => apply(&below.float, &["int(_)"]),
-        1 => apply(&below.moment, &["_.getFullYear()", "_.getMonth()", "_.getDate()", "_.getDayOfMonth()", "_.getDayOfWeek()", "_.getDayOfYear()", "_.getHours()", "_.getMinutes()", "_.getSeconds()"]),
+        1 => apply(&below.text, &["size(@)", "@.size()"]),
+        1 => apply(&below.float, &["int(@)"]),
+        1 => apply(&below.moment, &["@.getFullYear()", "@.getMonth()", "@.getDate()", "@.getDayOfMonth()", "@.getDayOfWeek()", "@.getDayOfYear()", "@.getHours()", "@.getMinutes()", "@.getSeconds()"]),
         1 => one_of(&["size(record.tags)", "record.marks.size()"], &[]),
         1 => choice(&below.condition, &below.int),
     ];
     let float = prop_oneof![
-        2 => pair(&below.float, &["+", "-", "*", "/"], &below.float),
-        1 => apply(&below.int, &["double(_)"]),
+        2 => pair(&below.float, &["+", "-", "*"], &below.float),
+        1 => apply(&below.float, &["(@ / 2.0)"]),
+        1 => apply(&below.int, &["double(@)"]),
     ];
     let text = prop_oneof![
         2 => pair(&below.text, &["+"], &below.text),
-        1 => apply(&below.int, &["string(_)"]),
+        1 => apply(&below.int, &["string(@)"]),
         1 => choice(&below.condition, &below.text),
     ];
     Level {
@@ -177,20 +201,20 @@ fn conditions(depth: usize, names: &Names, below: &Level) -> Text {
         ),
         pair(&below.condition, &["&&", "||", "==", "!="], &below.condition),
         pair(&below.condition, &["&&", "||"], &below.condition),
-        apply(&below.condition, &["!(_)"]),
+        apply(&below.condition, &["!(@)"]),
         choice(&below.condition, &below.condition),
         apply(
             &below.text,
             &[
-                "_.startsWith('a')",
-                "_.endsWith('b')",
-                "_.contains(' ')",
-                "_.matches('^a+$')",
-                "_.matches(r'[a-c]|Ä')",
+                "@.startsWith('a')",
+                "@.endsWith('b')",
+                "@.contains(' ')",
+                "@.matches('^a+$')",
+                "@.matches(r'[a-c]|Ä')",
             ],
         ),
-        apply(&below.text, &["(_ in ['a', 'LIVE'])", "(_ in record.tags)"]),
-        apply(&below.int, &["(_ in [0, 1, 7])", "(_ in record.marks)"]),
+        apply(&below.text, &["(@ in ['a', 'LIVE'])", "(@ in record.tags)"]),
+        apply(&below.int, &["(@ in [0, 1, 7])", "(@ in record.marks)"]),
     ];
     if names.texts.is_empty() && names.ints.is_empty() {
         let variable = "x".to_owned();
@@ -205,14 +229,14 @@ fn conditions(depth: usize, names: &Names, below: &Level) -> Text {
         for (range, names) in [("record.tags", &texts), ("record.marks", &ints), ("[0, 1, 2]", &ints)] {
             let body = level(depth - 1, names).condition;
             let forms = &[
-                "exists(x, _)",
-                "all(x, _)",
-                "exists_one(x, _)",
-                "filter(x, _).size() == 1",
+                "exists(x, @)",
+                "all(x, @)",
+                "exists_one(x, @)",
+                "filter(x, @).size() == 1",
             ];
             choices.push(
                 apply(&body, forms)
-                    .prop_map(move |form| format!("{range}.{form}"))
+                    .prop_map(move |form| format!("({range}.{form})"))
                     .boxed(),
             );
         }

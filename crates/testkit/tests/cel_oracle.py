@@ -1,0 +1,124 @@
+"""Evaluates expressions with cel-python, for the comparison in cel.rs.
+
+Reads one JSON object a line: {"source": "...", "record": {"name": {"type": value}, ...}}.
+Writes one line for each: true, false, null, error, or what else it came to.
+"""
+
+import json
+import logging
+import sys
+
+import celpy
+from celpy import celtypes
+
+logging.disable(logging.CRITICAL)
+
+SCALARS = {
+    "bool": celtypes.BoolType,
+    "int": lambda value: celtypes.IntType(int(value)),
+    "double": celtypes.DoubleType,
+    "string": celtypes.StringType,
+    "timestamp": celtypes.TimestampType,
+}
+
+
+# Where cel-python departs from the specification, what the specification says.
+
+
+def equal(left, right):
+    """Null equals null alone; cel-python finds no overload for null and a value."""
+    for side in (left, right):
+        if isinstance(side, Exception):
+            return side
+    if left is None or right is None:
+        return celtypes.BoolType(left is right)
+    return celtypes.BoolType(left == right)
+
+
+def unequal(left, right):
+    same = equal(left, right)
+    return same if isinstance(same, Exception) else celtypes.BoolType(not same)
+
+
+def within(item, items):
+    """As `equal` has it."""
+    for side in (item, items):
+        if isinstance(side, Exception):
+            return side
+    return celtypes.BoolType(any(equal(item, one) for one in items))
+
+
+def strict(function):
+    """No function takes null; cel-python makes texts and numbers of it."""
+
+    def call(value):
+        if value is None:
+            return celpy.CELEvalError("no such overload")
+        return value if isinstance(value, Exception) else function(value)
+
+    return call
+
+
+def contains(text, part):
+    """cel-python forgets that a concatenated text is one."""
+    for side in (text, part):
+        if isinstance(side, Exception):
+            return side
+    if text is None or part is None:
+        return celpy.CELEvalError("no such overload")
+    return celtypes.BoolType(part in text)
+
+
+FUNCTIONS = {
+    "_==_": equal,
+    "_!=_": unequal,
+    "_in_": within,
+    "contains": contains,
+    "double": strict(celtypes.DoubleType),
+    "int": strict(celtypes.IntType),
+    "size": strict(lambda value: celtypes.IntType(len(value))),
+    "string": strict(celtypes.StringType),
+}
+
+
+def typed(value):
+    if value is None:
+        return None
+    ((name, inner),) = value.items()
+    if name == "list":
+        return celtypes.ListType([item(one) for one in inner])
+    return SCALARS[name](inner)
+
+
+def item(value):
+    if value is None:
+        return None
+    if isinstance(value, int):
+        return celtypes.IntType(value)
+    return celtypes.StringType(value)
+
+
+def outcome(environment, case):
+    record = celtypes.MapType(
+        {celtypes.StringType(name): typed(value) for name, value in case["record"].items()}
+    )
+    try:
+        program = environment.program(environment.compile(case["source"]), functions=FUNCTIONS)
+        result = program.evaluate({"record": record})
+    except celpy.CELParseError as error:
+        return f"parse error: {error}"
+    except Exception as error:  # cel-python raises Python's own errors too.
+        return "error"
+    if isinstance(result, (bool, celtypes.BoolType)):
+        return "true" if result else "false"
+    return "null" if result is None else f"other: {result!r}"
+
+
+def main():
+    environment = celpy.Environment()
+    for line in sys.stdin:
+        print(outcome(environment, json.loads(line)).replace("\n", " "), flush=True)
+
+
+if __name__ == "__main__":
+    main()
