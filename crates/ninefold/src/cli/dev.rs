@@ -111,16 +111,36 @@ impl Dev {
             Config::load(&self.target.dir, &overrides).map_err(|problems| refused(&self.target.dir, &problems))?;
         application.reload_config(new.clone()).await?;
         println!("reloaded {} in {} ms", config::FILE, start.elapsed().as_millis());
-        let fixed = [
-            ("listen", new.general.listen != former.general.listen),
-            ("database", new.database != former.database),
-            ("log", new.log != former.log),
-        ];
-        for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
+        for key in fixed(former, &new) {
             println!("note: start again for the new `{key}`");
         }
         Ok(new)
     }
+}
+
+/// What a running server can't take on.
+fn fixed(former: &Config, new: &Config) -> Vec<&'static str> {
+    let (old, limits) = (&former.limits, &new.limits);
+    let keys = [
+        ("listen", new.general.listen != former.general.listen),
+        ("database", new.database != former.database),
+        ("log", new.log != former.log),
+        ("limits.connections_max", limits.connections_max != old.connections_max),
+        (
+            "limits.header_bytes_max",
+            limits.header_bytes_max != old.header_bytes_max,
+        ),
+        (
+            "limits.header_timeout_ms",
+            limits.header_timeout_ms != old.header_timeout_ms,
+        ),
+        (
+            "limits.drain_timeout_ms",
+            limits.drain_timeout_ms != old.drain_timeout_ms,
+        ),
+    ];
+    let changed = keys.into_iter().filter(|(_, changed)| *changed);
+    changed.map(|(key, _)| key).collect()
 }
 
 /// Where everything is.

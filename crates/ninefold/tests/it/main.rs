@@ -1,5 +1,7 @@
 //! Black-box tests: the real application, over HTTP or as the real binary.
 
+#![expect(clippy::unwrap_used, reason = "what can't be set up or sent is a failed test")]
+
 mod access;
 mod accounts;
 mod app;
@@ -8,3 +10,4 @@ mod cli;
 mod dev;
 mod seed;
 mod stop;
+mod tour;
