@@ -29,6 +29,8 @@ struct Endpoint {
     summary: &'static str,
     whose: For,
     body: Option<Json>,
+    /// Without it the body is taken to be an empty object.
+    body_required: bool,
     example: Json,
     answers: Vec<(&'static str, Json)>,
     refused: &'static [u16],
@@ -128,7 +130,7 @@ impl Endpoint {
         });
         if let Some(body) = self.body {
             let media = json!({"schema": body, "example": self.example});
-            operation["requestBody"] = json!({"required": true, "content": {"application/json": media}});
+            operation["requestBody"] = json!({"required": self.body_required, "content": {"application/json": media}});
         }
         operation
     }
@@ -162,6 +164,7 @@ fn sign_up(model: &Model, accounts: &Collection) -> Endpoint {
         summary: "A new account, signed in; or, where addresses are confirmed first, a mail",
         whose: For::Either,
         body: Some(object(properties, &required)),
+        body_required: true,
         example,
         answers: vec![
             (
@@ -186,6 +189,7 @@ fn sign_in() -> Endpoint {
             json!({"email": text(), "password": secret()}),
             &["email", "password"],
         )),
+        body_required: true,
         example: json!({"email": "ana@example.org", "password": "correct horse battery staple"}),
         answers: vec![("200", signed_in())],
         refused: &[400, 401, 403, 408, 413, 415, 422, 429, 500, 503],
@@ -200,6 +204,7 @@ fn administrator_sign_in() -> Endpoint {
         summary: "Signs an administrator in, by password or by the token of a link",
         whose: For::Everybody,
         body: Some(json!({"oneOf": [by_link, by_password]})),
+        body_required: true,
         example: json!({"email": "root@example.org", "password": "correct horse battery staple"}),
         answers: vec![("200", signed_in())],
         refused: &[400, 401, 403, 408, 413, 415, 422, 429, 500, 503],
@@ -212,6 +217,7 @@ fn refresh() -> Endpoint {
         summary: "New tokens for a refresh token, which is used up",
         whose: For::Everybody,
         body: Some(object(json!({"refreshToken": text()}), &["refreshToken"])),
+        body_required: true,
         example: json!({"refreshToken": "…"}),
         answers: vec![("200", signed_in())],
         refused: &[400, 401, 408, 413, 415, 422, 429, 500, 503],
@@ -224,6 +230,7 @@ fn sign_out() -> Endpoint {
         summary: "Ends a session: the refresh token's, or without one the access token's",
         whose: For::Either,
         body: Some(object(json!({"refreshToken": {"type": ["string", "null"]}}), &[])),
+        body_required: false,
         example: json!({"refreshToken": "…"}),
         answers: vec![("204", done("Signed out"))],
         refused: &[400, 401, 408, 413, 415, 422, 500, 503],
@@ -284,6 +291,7 @@ fn change_password() -> Endpoint {
         summary: "Changes the caller's password, and ends its other sessions",
         whose: For::SignedIn,
         body: Some(object(body, &["currentPassword", "newPassword"])),
+        body_required: true,
         example: json!({"currentPassword": "correct horse battery staple", "newPassword": "incorrect mule charger clip"}),
         answers: vec![("204", done("Changed"))],
         refused: &[400, 401, 403, 408, 413, 415, 422, 429, 500, 503],
@@ -296,6 +304,7 @@ fn request_reset() -> Endpoint {
         summary: "Sends a mail with a link to set a new password, if the address has an account",
         whose: For::Everybody,
         body: Some(object(json!({"email": text()}), &["email"])),
+        body_required: true,
         example: json!({"email": "ana@example.org"}),
         answers: vec![("202", done("The same for every address"))],
         refused: &[400, 408, 413, 415, 422, 429, 500, 503],
@@ -311,6 +320,7 @@ fn reset_password() -> Endpoint {
             json!({"token": text(), "password": secret()}),
             &["token", "password"],
         )),
+        body_required: true,
         example: json!({"token": "…", "password": "correct horse battery staple"}),
         answers: vec![("204", done("Set"))],
         refused: &[400, 408, 413, 415, 422, 429, 500, 503],
@@ -323,6 +333,7 @@ fn verify_email() -> Endpoint {
         summary: "Confirms an address with the token of a link",
         whose: For::Everybody,
         body: Some(object(json!({"token": text()}), &["token"])),
+        body_required: true,
         example: json!({"token": "…"}),
         answers: vec![("204", done("Confirmed"))],
         refused: &[400, 408, 413, 415, 422, 429, 500, 503],
@@ -336,6 +347,7 @@ fn invite() -> Endpoint {
         summary: "Invites an address; for administrators",
         whose: For::SignedIn,
         body: Some(object(json!({"email": email()}), &["email"])),
+        body_required: true,
         example: json!({"email": "ana@example.org"}),
         answers: vec![(
             "201",
@@ -356,6 +368,7 @@ fn without_body(
         summary,
         whose: For::SignedIn,
         body: None,
+        body_required: true,
         example: Json::Null,
         answers: vec![answer],
         refused,
