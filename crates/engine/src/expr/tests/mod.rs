@@ -1,3 +1,4 @@
+mod docs;
 mod evaluation;
 mod lowering;
 mod typing;
