@@ -46,15 +46,15 @@ impl House {
 
     /// Hashes are cheap unless `change` makes them dear.
     pub(super) async fn with(schema: &str, change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("app.db");
         let model = Model::read(schema, "schema.graphql").expect("a schema without mistakes");
-        let store = SqliteStore::open(&Location::File(path), &SqliteOptions::default()).unwrap();
-        let no_files = Folder::of([]).unwrap();
+        let store = SqliteStore::open(&Location::File(path), &SqliteOptions::default()).expect("a new database");
+        let no_files = Folder::of([]).expect("no files");
         store
             .apply(&model, &no_files, migrator::Options::dev(NOW))
             .await
-            .unwrap();
+            .expect("built");
         let clock = ManualClock::starting_at(NOW);
         Self::on(Arc::new(store), Arc::new(model), Arc::new(clock), folder, change).await
     }
@@ -86,7 +86,7 @@ impl House {
             mail: outbox.clone(),
             config,
         };
-        let (identity, background) = Identity::open(parts).await.unwrap();
+        let (identity, background) = Identity::open(parts).await.expect("opened");
         let stop = CancellationToken::new();
         let background = tokio::spawn(background.run(stop.clone().cancelled_owned()));
         Self {
@@ -104,12 +104,12 @@ impl House {
     /// The same database under another configuration.
     pub(super) async fn reconfigured(self, change: impl FnOnce(&mut Config)) -> Self {
         self.stop.cancel();
-        self.background.await.unwrap();
+        self.background.await.expect("no panic");
         Self::on(self.store, self.engine.model(), self.clock, self.folder, change).await
     }
 
     pub(super) async fn stored_hash(&self, name: &str) -> String {
-        let account = self.store.account_by_email(&email(name)).await.unwrap();
+        let account = self.store.account_by_email(&email(name)).await.expect("found");
         let hash = account.and_then(|account| account.password);
         hash.expect("an account with a password").expose().clone()
     }
@@ -117,14 +117,14 @@ impl House {
     /// All mail has been made by then.
     pub(super) async fn close(self) -> Arc<Outbox> {
         self.stop.cancel();
-        self.background.await.unwrap();
+        self.background.await.expect("no panic");
         self.store.close().await;
         self.outbox
     }
 
     /// Signs somebody new up.
     pub(super) async fn sign_up(&self, name: &str) -> Person {
-        let signed_up = self.try_sign_up(&email(name), json!({})).await.unwrap();
+        let signed_up = self.try_sign_up(&email(name), json!({})).await.expect("signed up");
         let SignedUp::SignedIn(signed_in) = signed_up else {
             panic!("signed up without tokens: {signed_up:?}");
         };
@@ -142,7 +142,7 @@ impl House {
         invitation: Option<&str>,
         data: Json,
     ) -> Result<SignedUp, Error> {
-        let data: Data = data.as_object().unwrap().clone();
+        let data: Data = data.as_object().expect("an object").clone();
         let request = SignUp {
             email: email.to_owned(),
             password: secret(PASSWORD),
@@ -159,7 +159,7 @@ impl House {
 
     pub(super) async fn sign_in_from(&self, address: &str, email: &str, password: &str) -> Result<Person, Error> {
         let ctx = Ctx {
-            address: Some(address.parse().unwrap()),
+            address: Some(address.parse().expect("an address")),
             ..visitor()
         };
         let request = SignIn {
@@ -182,8 +182,8 @@ impl House {
     }
 
     pub(super) async fn sessions(&self, person: &Person) -> usize {
-        let caller = self.identity.caller(&person.access_token).await.unwrap();
-        self.identity.sessions(&caller).await.unwrap().len()
+        let caller = self.identity.caller(&person.access_token).await.expect("signed in");
+        self.identity.sessions(&caller).await.expect("listed").len()
     }
 
     /// A write by an administrator.

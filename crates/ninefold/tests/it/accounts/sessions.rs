@@ -37,6 +37,7 @@ async fn the_direct_parent_is_a_race_for_ten_seconds() {
     house.advance(10).await;
     let again = house.refresh(&ana.refresh_token).await.expect("still a race");
     assert_eq!(again.refresh_token, child.refresh_token);
+    house.authenticate(&child).await.expect("signed in, and known to be");
     house.advance(1).await;
     let late = house.refresh(&ana.refresh_token).await.expect_err("a copy");
     assert_eq!(late.code, ErrorCode::Unauthenticated);
@@ -59,6 +60,10 @@ async fn a_grandparent_is_a_thief_at_once() {
     let elsewhere = house.sign_in(&email("ana"), PASSWORD).await.expect("signed in");
     let child = house.refresh(&ana.refresh_token).await.expect("refreshed");
     let grandchild = house.refresh(&child.refresh_token).await.expect("refreshed");
+    house
+        .authenticate(&grandchild)
+        .await
+        .expect("signed in, and known to be");
     house.refresh(&ana.refresh_token).await.expect_err("a copy");
     house.refresh(&grandchild.refresh_token).await.expect_err("dead");
     house.authenticate(&grandchild).await.expect_err("dead");
