@@ -27,6 +27,7 @@ const CONFIG: &str = "[auth.password]\nmemory_kib = 8\npasses = 1\n";
 pub(crate) struct TestApp {
     application: Option<Arc<Application>>,
     address: SocketAddr,
+    config: Config,
     stop: CancellationToken,
     server: JoinHandle<()>,
     folder: TempDir,
@@ -87,7 +88,7 @@ impl TestApp {
             structure: Structure::Develop,
             address: Some(address),
         };
-        let application = Application::open(folder.path(), config, options).await;
+        let application = Application::open(folder.path(), config.clone(), options).await;
         let application = Arc::new(application.unwrap_or_else(|failure| panic!("{failure}")));
         let stop = CancellationToken::new();
         let server = {
@@ -97,10 +98,17 @@ impl TestApp {
         Self {
             application: Some(application),
             address,
+            config,
             stop,
             server,
             folder,
         }
+    }
+
+    /// Another process on the same folder, at another address.
+    pub(crate) async fn restart(self) -> Self {
+        let config = self.config.clone();
+        Self::serve(self.stop().await, config).await
     }
 
     pub(crate) fn application(&self) -> &Application {

@@ -2,6 +2,7 @@
 
 mod administrators;
 mod house;
+mod http;
 mod passwords;
 mod sessions;
 mod sign_up;
