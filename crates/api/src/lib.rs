@@ -4,7 +4,7 @@
 //! may do, and nothing here reaches data but through [`Engine`].
 //!
 //! Entry point: [`router`]. Invariants:
-//! - every answer passes [`guard`]: it has a request id, a place in the access log, and, where it is a refusal, a
+//! - every answer passes `guard`: it has a request id, a place in the access log, and, where it is a refusal, a
 //!   problem document;
 //! - every request has a deadline, and every body and stream a limit ([`ApiConfig`]).
 

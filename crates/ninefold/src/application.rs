@@ -43,7 +43,7 @@ pub struct Options {
     pub address: Option<SocketAddr>,
 }
 
-/// What an application stands on; concrete in [`wiring`](crate::wiring) alone.
+/// What an application stands on; concrete in `wiring` alone.
 pub(crate) struct Ports {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) accounts: Arc<dyn AccountStore>,

@@ -217,7 +217,7 @@ fn write(model: &Model, field: &Field, way: Way) -> Json {
     or_null(schema, field, way)
 }
 
-/// As [`write`] for a create, but to-many relations are given whole.
+/// As `write` for a create, but to-many relations are given whole.
 fn replacement(model: &Model, field: &Field) -> Json {
     match &field.kind {
         FieldKind::Links { target, .. } => or_null(keys(model, model.collection(*target)), field, Way::Write),

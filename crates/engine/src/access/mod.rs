@@ -1,6 +1,6 @@
 //! Who asks, and what they are allowed: the only place that grants.
 //!
-//! [`Grants`] turns the model's rules into predicates for one caller; [`Permit`] is the proof that a plan went
+//! `Grants` turns the model's rules into predicates for one caller; [`Permit`] is the proof that a plan went
 //! through it. Nothing outside this crate can make one.
 
 mod grants;

@@ -1,7 +1,7 @@
 //! The embedded engine: one file, one process, no server.
 //!
 //! [`SqliteStore::open`] takes sole possession of the file and starts the store's threads: one writer with group
-//! commit, some readers, one for checkpoints. Reads and writes reach them through [`readers`] and [`writer`].
+//! commit, some readers, one for checkpoints. Reads and writes reach them through `readers` and `writer`.
 
 mod accounts;
 mod checkpoint;

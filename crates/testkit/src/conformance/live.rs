@@ -460,7 +460,7 @@ pub(super) async fn a_subscribers_copy_is_right(database: Db) {
         )
         .await
         .unwrap();
-    while copy.get(&id(9999)).is_none() {
+    while !copy.contains_key(&id(9999)) {
         let told = tokio::time::timeout(PATIENCE, live.watch.next())
             .await
             .unwrap()
