@@ -115,10 +115,6 @@ impl TestApp {
         self.application.as_ref().expect("it was not stopped")
     }
 
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
-    }
-
     /// Nobody.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.address)

@@ -290,11 +290,11 @@ async fn pages_need_nothing_from_elsewhere() {
     );
     let mut files = vec!["/docs/app.js".to_owned()];
     let mut seen = 0;
+    let imports = regex::Regex::new(r#"from "\./([a-z]+\.js)""#).unwrap();
     while let Some(path) = files.get(seen).cloned() {
         let file = app.client().get(&path).await;
         assert_eq!(file.status, 200, "{path}");
         assert!(!file.text().contains("https://"), "{path}");
-        let imports = regex::Regex::new(r#"from "\./([a-z]+\.js)""#).unwrap();
         let text = file.text();
         for import in imports.captures_iter(&text).map(|found| format!("/docs/{}", &found[1])) {
             if !files.contains(&import) {

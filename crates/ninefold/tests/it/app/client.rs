@@ -114,11 +114,6 @@ impl Request {
         self
     }
 
-    pub(crate) fn without_header(mut self, name: &'static str) -> Self {
-        self.headers.remove(name);
-        self
-    }
-
     pub(crate) fn json(self, body: &Json) -> Self {
         let content_type = if self.method == Method::PATCH {
             "application/merge-patch+json"
@@ -221,13 +216,6 @@ pub(crate) struct Event {
     pub(crate) name: String,
     pub(crate) id: Option<String>,
     pub(crate) data: String,
-}
-
-impl Event {
-    #[track_caller]
-    pub(crate) fn json(&self) -> Json {
-        serde_json::from_str(&self.data).expect("an event's data is JSON")
-    }
 }
 
 /// A stream of them.
