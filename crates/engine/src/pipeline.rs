@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use crate::access::Grants;
 use crate::error::{Error, ErrorCode, FieldError};
 use crate::expr::{Facts, RequestFacts};
-use crate::model::{Collection, Key, Model, Timestamp, Value, closest};
+use crate::model::{Collection, Epoch, Key, Model, Timestamp, Value, closest};
 use crate::operations::Ctx;
 use crate::operations::idempotency::InFlight;
 use crate::ports::clock::Clock;
@@ -21,6 +22,8 @@ use crate::query::{Bindings, OwnedFacts};
 
 /// How often an operation is planned again because the model changed under it.
 const REPLANS_MAX: u32 = 3;
+/// How long a model may be on its way from the store to the engine that adopts it.
+const ADOPTION_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Limits of the engine; each is a key of `[limits]` in `ninefold.toml`.
 #[derive(Debug, Clone)]
@@ -187,11 +190,22 @@ impl Engine {
     {
         let mut replans = 0;
         loop {
-            match operation(self.moment()).await {
-                Err(error) if is_stale_epoch(&error) && replans < REPLANS_MAX => replans += 1,
-                result => return result,
+            let moment = self.moment();
+            let epoch = moment.model.epoch;
+            let result = operation(moment).await;
+            let is_stale = result.as_ref().is_err_and(is_stale_epoch);
+            if !is_stale || replans == REPLANS_MAX || !self.moves_on_from(epoch).await {
+                return result;
             }
+            replans += 1;
         }
+    }
+
+    /// Whether there is another model, which the store may know of a moment before this engine does.
+    async fn moves_on_from(&self, epoch: Epoch) -> bool {
+        let mut models = self.models();
+        let another = models.wait_for(|model| model.epoch != epoch);
+        matches!(tokio::time::timeout(ADOPTION_PATIENCE, another).await, Ok(Ok(_)))
     }
 
     /// A store's failure in the caller's terms.

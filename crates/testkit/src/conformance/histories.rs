@@ -27,7 +27,7 @@ type Node @collection {
 
 /// So few that records meet.
 const NODES: u32 = 6;
-const CASES: u32 = 48;
+const CASES: u32 = 96;
 const TO_ONE: [&str; 3] = ["parent", "boss", "buddy"];
 
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! Another model over the same data, while requests go on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -69,32 +70,32 @@ pub(super) async fn a_permit_of_another_model_is_refused(database: Db) {
 pub(super) async fn requests_do_not_fail_for_a_new_model(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     let done = Arc::new(AtomicBool::new(false));
+    let rounds = Arc::new(AtomicU64::new(0));
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..4 {
-        let (caller, done) = (app.admin(), done.clone());
+        let (caller, done, rounds) = (app.admin(), done.clone(), rounds.clone());
         tasks.spawn(async move {
-            let mut rounds = 0;
-            while !done.load(Ordering::Relaxed) || rounds == 0 {
+            while !done.load(Ordering::Relaxed) {
                 let item = caller
                     .create("items", json!({"name": format!("{number}")}))
                     .await
                     .unwrap();
                 caller.get("items", &item.id).await.unwrap();
                 caller.list("items").limit(1).await.unwrap();
-                rounds += 1;
+                rounds.fetch_add(1, Ordering::Relaxed);
             }
-            rounds
         });
     }
     let models = [model(&closed()), model(SCHEMA)];
-    for round in 0..20 {
-        app.engine.adopt(models[round % 2].clone());
-        app.admin().create("items", json!({"name": "between"})).await.unwrap();
+    for change in 0..20 {
+        app.engine.adopt(models[change % 2].clone());
+        let seen = rounds.load(Ordering::Relaxed);
+        while rounds.load(Ordering::Relaxed) < seen + 4 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
     done.store(true, Ordering::Relaxed);
-    let rounds: u64 = tasks.join_all().await.into_iter().sum();
-    assert_eq!(
-        app.admin().list("items").count().await.unwrap().total,
-        Some(rounds + 20)
-    );
+    tasks.join_all().await;
+    let made = rounds.load(Ordering::Relaxed);
+    assert_eq!(app.admin().list("items").count().await.unwrap().total, Some(made));
 }
