@@ -154,6 +154,13 @@ impl General {
                 format!("{url:?} is no URL; write it with http:// or https://"),
             );
         }
+        for proxy in &self.trusted_proxies {
+            rules.that(
+                proxy.parse::<api::Network>().is_ok(),
+                "trusted_proxies",
+                format!("{proxy:?} is no address; write \"10.0.0.7\", or a block such as \"10.0.0.0/8\""),
+            );
+        }
     }
 }
 

@@ -91,6 +91,12 @@ fn values_out_of_range_name_where_they_were_written() {
         "listen = \"somewhere\"",
         &["ninefold.toml:1:1: `listen`: \"somewhere\" is no address; write host:port, such as \"127.0.0.1:8080\""],
     );
+    refused(
+        "trusted_proxies = [\"10.0.0.0/8\", \"proxy\"]",
+        &[
+            "ninefold.toml:1:1: `trusted_proxies`: \"proxy\" is no address; write \"10.0.0.7\", or a block such as \"10.0.0.0/8\"",
+        ],
+    );
     let problems = read("", &[("NINEFOLD_DATABASE__URL", "oracle:x")], &[]).unwrap_err();
     assert!(
         problems[0].starts_with("environment variable NINEFOLD_DATABASE__URL: `database.url`:"),
