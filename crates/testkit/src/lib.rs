@@ -4,4 +4,3 @@ pub mod accounts;
 pub mod conformance;
 pub mod expr;
 pub mod fakes;
-pub mod store;

@@ -1,4 +1,4 @@
-//! The store as a whole: it conforms, and it opens, closes and refuses as it should.
+//! The store's file and threads: it opens, closes, keeps and refuses as it should.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::Model;
 use engine::ports::store::{Store, StoreError};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -14,30 +13,8 @@ use tempfile::TempDir;
 use super::error::store_error;
 use super::*;
 
-/// A file with the model's tables, opened.
-fn store_at(path: &Path, model: &Arc<Model>) -> SqliteStore {
-    let connection = Connection::open(path).unwrap();
-    crate::migrate::create(&connection, model).unwrap();
-    drop(connection);
-    let store = open_at(path).unwrap();
-    store.adopt(Arc::clone(model));
-    store
-}
-
 fn open_at(path: &Path) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(&Location::File(path.to_owned()), &SqliteOptions::default())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn stores_conform() {
-    let folder = TempDir::new().unwrap();
-    let number = std::cell::Cell::new(0);
-    testkit::store::conformance(async |model: Arc<Model>| {
-        number.set(number.get() + 1);
-        let store: Arc<dyn Store> = Arc::new(store_at(&folder.path().join(format!("{}.db", number.get())), &model));
-        store
-    })
-    .await;
 }
 
 fn soon() -> Instant {
