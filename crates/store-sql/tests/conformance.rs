@@ -21,7 +21,9 @@ const BOUNDS: Bounds = Bounds {
 struct File(TempDir);
 
 fn file() -> Arc<dyn Database> {
-    Arc::new(File(TempDir::with_prefix("ninefold-conformance-").unwrap()))
+    Arc::new(File(
+        TempDir::with_prefix("ninefold-conformance-").expect("a temporary folder"),
+    ))
 }
 
 impl File {
@@ -35,8 +37,8 @@ impl Database for File {
     async fn open(&self, model: Arc<Model>) -> Arc<dyn Store> {
         let path = self.path();
         if !path.exists() {
-            let connection = rusqlite::Connection::open(&path).unwrap();
-            migrate::create(&connection, &model).unwrap();
+            let connection = rusqlite::Connection::open(&path).expect("the folder is writable");
+            migrate::create(&connection, &model).expect("an empty database takes the tables");
         }
         let options = SqliteOptions {
             // A loss of power isn't among the checks.
@@ -45,7 +47,7 @@ impl Database for File {
             changes_kept_max: BOUNDS.changes_kept,
             ..SqliteOptions::default()
         };
-        let store = SqliteStore::open(&Location::File(path), &options).unwrap();
+        let store = SqliteStore::open(&Location::File(path), &options).expect("nobody else has the file");
         store.adopt(model);
         Arc::new(store)
     }

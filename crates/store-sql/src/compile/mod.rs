@@ -31,4 +31,6 @@ use crate::dialect::Dialect;
 pub(crate) type DialectRef = &'static dyn Dialect;
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,221 @@
+//! SQLite and the evaluator of expressions agree on everything.
+
+use std::sync::Arc;
+
+use engine::Model;
+use engine::access::Principal;
+use engine::expr::{Aliases, Before, Expects, Expression, Facts, Input, Lowering, RequestFacts, Scope};
+use engine::model::{Collection, Timestamp, Value};
+use engine::query::interpret::Relations;
+use engine::query::{Alias, Bindings, Image, Pred};
+use proptest::prelude::*;
+use rusqlite::Connection;
+use testkit::expr::{World, before_conditions, callers, conditions, model, worlds};
+
+use super::predicate::Compiler;
+use super::sql::Sql;
+use super::*;
+use crate::dialect::Sqlite;
+use crate::session::{Session, at_once};
+use crate::sqlite::testing;
+
+const NOW: Timestamp = Timestamp(1_750_000_000_123);
+
+fn task(model: &Model) -> &Collection {
+    model.by_name("Task").expect("the schema has tasks")
+}
+
+fn compiled(model: &Model, source: &str) -> Expression {
+    let scope = Scope {
+        record: Some(task(model).id),
+        before: true,
+        bare_fields: false,
+    };
+    let compiled = Expression::compile(source, scope, Expects::Condition, model);
+    compiled.unwrap_or_else(|errors| panic!("{source}: {errors:?}"))
+}
+
+fn facts(principal: &Principal) -> Facts<'_> {
+    Facts {
+        principal,
+        now: NOW,
+        request: RequestFacts {
+            operation: "update",
+            address: None,
+        },
+    }
+}
+
+fn bindings(principal: &Principal) -> Bindings {
+    let roles = principal.roles().iter().map(|role| Value::Text(role.clone()));
+    Bindings {
+        auth_id: principal.user_id().map_or(Value::Null, Value::Id),
+        auth_roles: Value::List(roles.collect()),
+        now: NOW,
+    }
+}
+
+/// `None` when the predicate would be too large, which is an answer as well.
+fn lowered(model: &Model, expression: &Expression, principal: &Principal, before: Before<'_>) -> Option<Pred> {
+    let mut aliases = Aliases::default();
+    let mut lowering = Lowering {
+        model,
+        facts: facts(principal),
+        root: Alias::ROOT,
+        aliases: &mut aliases,
+        visibility: None,
+        before,
+    };
+    match expression.predicate(&mut lowering) {
+        Ok(pred) => Some(pred),
+        Err(error) if error.message.contains("too large") => None,
+        Err(error) => panic!("{}: {error}", expression.source()),
+    }
+}
+
+/// `Some(truth)`, or `None` for an error.
+fn evaluated(
+    model: &Model,
+    expression: &Expression,
+    world: &World,
+    principal: &Principal,
+    (record, before): (&Image, &Image),
+) -> Option<bool> {
+    let related = Relations { model, records: world };
+    let input = Input {
+        model,
+        facts: facts(principal),
+        record: Some(record),
+        before: Some(before),
+        related: Some(&related),
+    };
+    match expression.evaluate(input) {
+        Ok(Value::Bool(truth)) => Some(truth),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// A world in a database.
+struct Database {
+    model: Arc<Model>,
+    connection: Connection,
+}
+
+impl Database {
+    fn holding(world: &World) -> Self {
+        let (model, connection) = (model(), testing::connection());
+        crate::migrate::create(&connection, &model).expect("an empty database takes the tables");
+        let database = Self { model, connection };
+        database
+            .connection
+            .execute_batch("BEGIN")
+            .expect("nothing is under way");
+        for (collection, images) in database.model.collections.iter().zip(&world.records) {
+            for image in images {
+                database.execute(insert(&Sqlite, collection, image));
+            }
+        }
+        for link in &world.links {
+            let links = Links::of(database.model.collection(link.collection), link.field);
+            database.execute(insert_link(&Sqlite, links, &link.source, &link.target));
+        }
+        database
+            .connection
+            .execute_batch("COMMIT")
+            .expect("references lead to what is there");
+        database
+    }
+
+    fn execute(&self, statement: Statement<'_>) {
+        at_once(testing::session(&self.connection, &self.model).execute(statement)).expect("worlds are well");
+    }
+
+    /// For each task in the order of ids, whether a predicate holds.
+    fn holds(&self, frame: Frame<'_>, pred: &Pred) -> Vec<bool> {
+        let task = task(&self.model);
+        let mut compiler = Compiler::new(Sql::new(&Sqlite), frame, task);
+        compiler.sql.push("SELECT ");
+        compiler.select_truth(pred);
+        compiler.select_from(task);
+        compiler.sql.push(" ORDER BY t0.id");
+        let rows = at_once(testing::session(&self.connection, &self.model).query(compiler.sql.finish()));
+        let rows = rows.unwrap_or_else(|error| panic!("{pred:?}: {error}"));
+        rows.into_iter().map(|row| row[0] == Value::Bool(true)).collect()
+    }
+}
+
+/// Each case fills a database, so there are fewer of them than usual, of several conditions each; and shrinking one is slow.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 64,
+        max_shrink_iters: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn sqlite_finds_what_the_expression_is_true_of(
+        sources in prop::collection::vec(conditions(), 6),
+        world in worlds(),
+        principal in callers(),
+    ) {
+        let model = model();
+        let (database, bindings) = (Database::holding(&world), bindings(&principal));
+        let frame = Frame::reading(&model, &bindings);
+        for source in sources {
+            let (plain, negated) = (compiled(&model, &source), compiled(&model, &format!("!({source})")));
+            let lower = |expression| lowered(&model, expression, &principal, Before::Record);
+            let (Some(is_true), Some(is_false)) = (lower(&plain), lower(&negated)) else { continue };
+            let records = &world.records[usize::from(task(&model).id.0)];
+            let expected: Vec<Option<bool>> =
+                records.iter().map(|record| evaluated(&model, &plain, &world, &principal, (record, record))).collect();
+            let truths = database.holds(frame, &is_true);
+            let falsehoods = database.holds(frame, &is_false);
+            for (index, expected) in expected.into_iter().enumerate() {
+                prop_assert_eq!(
+                    (truths[index], falsehoods[index]),
+                    (expected == Some(true), expected == Some(false)),
+                    "{}\n  true:  {:?}\n  false: {:?}\n  for {:?}",
+                    source, is_true, is_false, records[index]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sqlite_judges_a_change_as_the_evaluator_does(
+        source in before_conditions(),
+        world in worlds(),
+        principal in callers(),
+        changes in worlds(),
+    ) {
+        let model = model();
+        let (task, bindings) = (task(&model), bindings(&principal));
+        let database = Database::holding(&world);
+        let expression = compiled(&model, &source);
+        let mut captures = Vec::new();
+        let Some(after) = lowered(&model, &expression, &principal, Before::Captured(&mut captures)) else {
+            return Ok(());
+        };
+        let reading = Frame::reading(&model, &bindings);
+        let captured: Vec<bool> = captures.iter().map(|pred| database.holds(reading, pred)[0]).collect();
+
+        let mut changed = world.clone();
+        let tasks = usize::from(task.id.0);
+        let (stored, image) = (&world.records[tasks][0], &changes.records[tasks][0]);
+        changed.records[tasks][0] = image.clone();
+        let slot = task.slot(task.key[0]).expect("a key is stored");
+        let key = engine::model::Key(vec![stored.0[slot].clone()]);
+        if let Some(statement) = update(&Sqlite, (task, &key), stored, image) {
+            database.execute(statement);
+        }
+        let frame = Frame { before: Some((task, stored)), captured: &captured, ..reading };
+        let got = database.holds(frame, &after)[0];
+        let expected = evaluated(&model, &expression, &changed, &principal, (image, stored)) == Some(true);
+        prop_assert_eq!(got, expected, "{}\n  {:?}\n  captures {:?}", source, after, captures);
+    }
+}
