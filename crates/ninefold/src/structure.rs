@@ -15,7 +15,7 @@ pub(crate) const FOLDER: &str = "migrations";
 /// What may be done to a database that is not as the schema needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Structure {
-    /// Nothing: it must be as it should be.
+    /// Nothing, unless it is empty: then it starts from the schema.
     Require,
     /// What the migration files say.
     Apply {
@@ -34,7 +34,11 @@ pub(crate) async fn bring(ports: &Ports, model: &Model, dir: &Path, structure: S
     let options = match structure {
         Structure::Require => {
             let status = ports.migrator.status(model, &folder, Options::serve(now)).await;
-            return require(status.map_err(failure)?).map(|()| Report::default());
+            let status = status.map_err(failure)?;
+            if !status.empty {
+                return require(status).map(|()| Report::default());
+            }
+            Options::serve(now)
         }
         Structure::Apply { allow_destructive } => Options {
             allow_destructive,
@@ -64,12 +68,7 @@ fn require(status: Status) -> Result<(), Failure> {
     if plan.legs.is_empty() {
         return Ok(());
     }
-    let message = if status.empty {
-        "the database is empty"
-    } else {
-        "the database is behind the schema"
-    };
-    Err(Failure::mistake(message)
+    Err(Failure::mistake("the database is behind the schema")
         .details(pending(&plan))
         .help("`ninefold serve --migrate` applies what is pending; `ninefold migrate plan` shows its SQL"))
 }

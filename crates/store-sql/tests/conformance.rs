@@ -1,7 +1,5 @@
 //! SQLite passes what every store must.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
-
 use std::path::PathBuf;
 use std::sync::Arc;
 

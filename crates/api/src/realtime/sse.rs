@@ -149,3 +149,23 @@ impl Outlet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_cut_off() {
+        let (sender, mut frames) = mpsc::channel(1);
+        let outlet = Outlet {
+            sender,
+            timeout: Duration::from_millis(50),
+        };
+        assert!(outlet.send(frame::heartbeat()).await.is_ok());
+        assert!(matches!(outlet.send(frame::heartbeat()).await, Err(End::Slow)));
+        assert!(frames.recv().await.is_some());
+        assert!(outlet.send(frame::heartbeat()).await.is_ok());
+        drop(frames);
+        assert!(matches!(outlet.send(frame::heartbeat()).await, Err(End::Closed)));
+    }
+}
