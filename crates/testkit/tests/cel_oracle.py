@@ -9,6 +9,7 @@ import logging
 import sys
 
 import celpy
+import celpy.evaluation
 from celpy import celtypes
 
 logging.disable(logging.CRITICAL)
@@ -69,13 +70,50 @@ def contains(text, part):
     return celtypes.BoolType(part in text)
 
 
+def remainder(left, right):
+    """The smallest integer by -1 overflows, as the quotient does; cel-python makes 0 of it."""
+    for side in (left, right):
+        if isinstance(side, Exception):
+            return side
+    if left is None or right is None:
+        return celpy.CELEvalError("no such overload")
+    if right == 0:
+        return celpy.CELEvalError("divide by zero")
+    if left == -(2**63) and right == -1:
+        return celpy.CELEvalError("return error for overflow")
+    return left % right
+
+
+def whole(value):
+    """A double at the ends of the integers' range has no integer; cel-python takes the lower end."""
+    if isinstance(value, celtypes.DoubleType) and not -(2.0**63) < value < 2.0**63:
+        return celpy.CELEvalError("return error for overflow")
+    return celtypes.IntType(value)
+
+
+def absorbing(visit):
+    """An error inside `exists_one`, `filter` or `map` is a value that `&&` and `||` absorb; cel-python raises it past them."""
+
+    def visited(self, tree):
+        try:
+            return visit(self, tree)
+        except celpy.CELEvalError as error:
+            return error
+
+    return visited
+
+
+celpy.evaluation.Evaluator.member_dot_arg = absorbing(celpy.evaluation.Evaluator.member_dot_arg)
+
+
 FUNCTIONS = {
     "_==_": equal,
     "_!=_": unequal,
     "_in_": within,
+    "_%_": remainder,
     "contains": contains,
     "double": strict(celtypes.DoubleType),
-    "int": strict(celtypes.IntType),
+    "int": strict(whole),
     "size": strict(lambda value: celtypes.IntType(len(value))),
     "string": strict(celtypes.StringType),
 }
