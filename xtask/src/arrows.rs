@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ninefold-store-sql", &["ninefold-engine"]),
     ("ninefold-engine", &[]),
     ("ninefold-testkit", &["ninefold-engine", "ninefold-identity"]),
+    ("floor", &[]),
     ("xtask", &[]),
 ];
 
@@ -38,10 +39,10 @@ const TESTKIT_USERS: &[&str] = &["ninefold", "ninefold-api", "ninefold-identity"
 
 /// Dependencies from outside that belong to some members only, outside of tests.
 const KEPT_APART: &[(&str, &[&str])] = &[
-    ("argon2", &["ninefold-identity"]),
-    ("axum", &["ninefold", "ninefold-api"]),
-    ("jsonwebtoken", &["ninefold-identity"]),
-    ("rusqlite", &["ninefold-store-sql"]),
+    ("argon2", &["floor", "ninefold-identity"]),
+    ("axum", &["floor", "ninefold", "ninefold-api"]),
+    ("jsonwebtoken", &["floor", "ninefold-identity"]),
+    ("rusqlite", &["floor", "ninefold-store-sql"]),
 ];
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {

@@ -4,8 +4,10 @@
 //! command either does all of its work or fails with one sentence that says what is missing: nothing is skipped.
 
 mod arrows;
+mod bench;
 mod ci;
 mod process;
+mod python;
 mod test;
 mod tools;
 mod workspace;
@@ -21,6 +23,8 @@ Usage: cargo xtask COMMAND
 
   ci             all that CI runs: format, arrows, clippy, docs, tests
   test [FILTER]  every test, or those whose name contains FILTER: Rust, then the browser; sets up what they need
+  bench [CASE..] [--rounds N] [--seconds S] [--records N] [--big] [--cold-build]
+                 measure Ninefold beside PocketBase and a hand-written floor; bench/README.md says how and what
   arrows         check which crate may depend on which
   help           this text
 
@@ -45,6 +49,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["ci"] => ci::run(&Workspace::locate()?),
         ["test"] => test::run(&Workspace::locate()?, None).map(|summary| summary.print()),
         ["test", filter] => test::run(&Workspace::locate()?, Some(filter)).map(|summary| summary.print()),
+        ["bench", options @ ..] => bench::run(&Workspace::locate()?, options),
         ["arrows"] => arrows::run(&Workspace::locate()?),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

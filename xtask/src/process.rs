@@ -1,6 +1,6 @@
 //! Running other programs, with errors that name the command line.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +10,22 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command
         .status()
         .with_context(|| format!("cannot start `{}`", line(command)))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", line(command));
+    }
+    Ok(())
+}
+
+/// Runs as [`run`] does, with `input` and a line's end on standard input.
+pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Result<()> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let mut stdin = child.stdin.take().expect("standard input was piped in the lines above");
+    writeln!(stdin, "{input}").with_context(|| format!("`{}` does not read", line(command)))?;
+    drop(stdin);
+    let status = child.wait()?;
     if !status.success() {
         bail!("`{}` failed: {status}", line(command));
     }

@@ -3,11 +3,11 @@
 //! Doctests are included on purpose: an example in the documentation is a promise like any other.
 
 mod browser;
-mod python;
 
 use anyhow::Result;
 
 use crate::process;
+use crate::python;
 use crate::workspace::Workspace;
 
 /// The result lines of `cargo test`, shown once more at the very end.
@@ -26,7 +26,7 @@ impl Summary {
 
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<Summary> {
     let browser = browser::prepare(workspace)?;
-    let python = python::prepare(workspace)?;
+    let python = python::prepare(workspace, "python", "tests/requirements.txt")?;
     // With the tests' own features, so that `cargo test` finds everything built, the binary for the browser included.
     process::run(&mut workspace.cargo(["build", "--workspace", "--bins", "--tests", "--locked"]))?;
     let mut tests = workspace.cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);

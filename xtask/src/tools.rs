@@ -10,7 +10,7 @@ use crate::process;
 pub(crate) struct Tool {
     /// Program names, the preferred one first.
     pub(crate) names: &'static [&'static str],
-    /// Arguments with which the program exits with 0 when it is good enough.
+    /// Arguments with which the program exits with 0 when it is good enough; without any, that it is there is enough.
     pub(crate) probe: &'static [&'static str],
     /// Debian's package.
     pub(crate) package: &'static str,
@@ -49,6 +49,14 @@ pub(crate) const CHROMIUM: Tool = Tool {
     purpose: "Chromium, which the browser tests drive (NINEFOLD_CHROMIUM may name one)",
 };
 
+pub(crate) const WRK: Tool = Tool {
+    names: &["wrk"],
+    // It exits with 0 only when it has measured something.
+    probe: &[],
+    package: "wrk",
+    purpose: "wrk, which puts the load on the benchmark's servers",
+};
+
 impl Tool {
     /// The program's path, after installing Debian's package if it was missing and we may.
     pub(crate) fn ensure(&self) -> Result<PathBuf> {
@@ -71,7 +79,7 @@ impl Tool {
     }
 
     fn find(&self) -> Option<PathBuf> {
-        let good = |path: &PathBuf| process::succeeds(Command::new(path).args(self.probe));
+        let good = |path: &PathBuf| self.probe.is_empty() || process::succeeds(Command::new(path).args(self.probe));
         self.names.iter().filter_map(|name| on_path(name)).find(good)
     }
 }

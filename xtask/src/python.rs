@@ -1,4 +1,5 @@
-//! The Python environment with the independent implementations that tests compare with: `tests/requirements.txt`.
+//! Python environments with what comes from PyPI: the independent implementations that tests compare with, and the
+//! peer that the benchmark compares with.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,11 +11,12 @@ use crate::process;
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// The environment's interpreter. It is made anew when the requirements changed or the interpreter stopped working.
-pub(super) fn prepare(workspace: &Workspace) -> Result<PathBuf> {
-    let requirements = workspace.root.join("tests/requirements.txt");
+/// The interpreter of the environment `target/NAME` that has what the file `requirements` of the workspace lists. It is
+/// made anew when the requirements changed or the interpreter stopped working.
+pub(crate) fn prepare(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
+    let requirements = workspace.root.join(requirements);
     let wanted = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
-    let environment = workspace.target.join("python");
+    let environment = workspace.target.join(name);
     let interpreter = environment.join("bin/python");
     // Written last, so an installation that was cut short is not taken for a whole one.
     let stamp = environment.join("requirements.installed");
