@@ -5,6 +5,7 @@
 //! somebody wrote by hand for exactly these routes. `floor DATABASE ADDRESS [full|normal]` serves.
 
 mod account;
+mod json;
 mod records;
 mod store;
 
@@ -23,7 +24,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::account::{Accounts, Credentials};
-use crate::records::{Draft, Found, Patch, Sql};
+use crate::records::{Draft, Found, Patch};
 use crate::store::{Writer, read};
 
 const BATCH_MAX: usize = 500;
@@ -31,7 +32,6 @@ const BATCH_MAX: usize = 500;
 struct Floor {
     writer: Writer,
     accounts: Accounts,
-    sql: Arc<Sql>,
 }
 
 type Shared = State<Arc<Floor>>;
@@ -64,7 +64,6 @@ async fn main() -> Result<()> {
     let floor = Floor {
         writer,
         accounts: Accounts::open()?,
-        sql: Arc::new(Sql::new()),
     };
     let router = Router::new()
         .route("/readyz", get(async || StatusCode::OK))
@@ -93,17 +92,17 @@ impl Floor {
 }
 
 async fn get_post(InPath(id): InPath<Uuid>) -> Answer {
-    record(read(|connection| records::open(connection, "posts", id))?)
+    record(read(|connection| records::post(connection, id))?)
 }
 
 async fn get_note(State(floor): Shared, InPath(id): InPath<Uuid>, headers: HeaderMap) -> Answer {
     floor.user(&headers)?;
-    record(read(|connection| records::open(connection, "notes", id))?)
+    record(read(|connection| records::note(connection, id))?)
 }
 
 async fn get_article(State(floor): Shared, InPath(id): InPath<Uuid>, headers: HeaderMap) -> Answer {
     let user = floor.user(&headers)?;
-    record(read(|connection| records::article(connection, &floor.sql, id, user))?)
+    record(read(|connection| records::article(connection, id, user))?)
 }
 
 /// The benchmark's lists: one category, the highest score first.
@@ -126,15 +125,18 @@ impl Listing {
 
 async fn list_posts(Query(listing): Query<Listing>) -> Answer {
     let body = read(|connection| records::posts(connection, listing.category()?, listing.limit))?;
-    Ok(json(StatusCode::OK, body))
+    Ok(answer(StatusCode::OK, body))
 }
 
 async fn list_articles(State(floor): Shared, Query(listing): Query<Listing>, headers: HeaderMap) -> Answer {
     let user = floor.user(&headers)?;
-    let expand = listing.expand.is_some();
-    let body =
-        read(|connection| records::articles(connection, &floor.sql, user, listing.category()?, listing.limit, expand))?;
-    Ok(json(StatusCode::OK, body))
+    let list = if listing.expand.is_some() {
+        records::articles_with_authors
+    } else {
+        records::articles
+    };
+    let body = read(|connection| list(connection, user, listing.category()?, listing.limit))?;
+    Ok(answer(StatusCode::OK, body))
 }
 
 async fn create_post(State(floor): Shared, body: Bytes) -> Answer {
@@ -149,12 +151,10 @@ async fn create_post(State(floor): Shared, body: Bytes) -> Answer {
 async fn create_article(State(floor): Shared, headers: HeaderMap, body: Bytes) -> Answer {
     let user = floor.user(&headers)?;
     let draft: Draft = serde_json::from_slice(&body)?;
-    let sql = Arc::clone(&floor.sql);
-    let created_article = floor.writer.write(move |connection| {
-        // An error takes the savepoint back with what was inserted.
-        records::create_article(connection, &sql, &draft, user)?.context("the rule refuses")
-    });
-    let (id, body) = created_article.await?;
+    let (id, body) = floor
+        .writer
+        .write(move |connection| records::create_article(connection, &draft, user))
+        .await?;
     created("articles", id, body)
 }
 
@@ -204,12 +204,12 @@ async fn batch(State(floor): Shared, body: Bytes) -> Answer {
         results.extend_from_slice(b"]}");
         Ok(results)
     });
-    Ok(json(StatusCode::OK, results.await?))
+    Ok(answer(StatusCode::OK, results.await?))
 }
 
 async fn sign_in(State(floor): Shared, body: Bytes) -> Answer {
     let credentials: Credentials = serde_json::from_slice(&body)?;
-    Ok(json(
+    Ok(answer(
         StatusCode::OK,
         floor.accounts.sign_in(&floor.writer, credentials).await?,
     ))
@@ -219,7 +219,7 @@ fn record(found: Found) -> Answer {
     let Some((body, version)) = found else {
         return Err(Refusal(StatusCode::NOT_FOUND, "there is no such record".to_owned()));
     };
-    let mut response = json(StatusCode::OK, body);
+    let mut response = answer(StatusCode::OK, body);
     response
         .headers_mut()
         .insert(header::ETAG, HeaderValue::try_from(format!("\"{version}\""))?);
@@ -227,7 +227,7 @@ fn record(found: Found) -> Answer {
 }
 
 fn created(collection: &str, id: Uuid, body: Vec<u8>) -> Answer {
-    let mut response = json(StatusCode::CREATED, body);
+    let mut response = answer(StatusCode::CREATED, body);
     let headers = response.headers_mut();
     headers.insert(header::ETAG, HeaderValue::from_static("\"1\""));
     headers.insert(
@@ -237,7 +237,7 @@ fn created(collection: &str, id: Uuid, body: Vec<u8>) -> Answer {
     Ok(response)
 }
 
-fn json(status: StatusCode, body: Vec<u8>) -> Response {
+fn answer(status: StatusCode, body: Vec<u8>) -> Response {
     let mut response = (status, body).into_response();
     response
         .headers_mut()

@@ -1,63 +1,72 @@
 //! The statements, as Ninefold's compiler writes them for `bench/app/schema.graphql`, and their rows as JSON.
 
-use anyhow::{Result, ensure};
-use rusqlite::{Connection, Row, params};
+use std::ops::Range;
+
+use anyhow::{Context, Result, ensure};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row, params, params_from_iter};
 use serde::Deserialize;
 use uuid::Uuid;
 
-macro_rules! plain {
-    ($table:literal) => {
-        concat!(
-            r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", "#,
-            r#"t0."published", t0."body" FROM ""#,
-            $table,
-            r#"" AS t0 WHERE t0."id" = ?"#
-        )
-    };
-}
+use crate::json::{self, Column, Kind};
 
-const MEMBER: &str =
-    r#"EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = ?)"#;
-const POST: &str = plain!("post");
-const NOTE: &str = plain!("note");
-/// The relations of an article, in the order of its columns.
-const RELATIONS: &[&str] = &["team", "author"];
+const POST: &[Column] = &[
+    ("{\"id\":", Kind::Id),
+    (",\"created\":", Kind::Time),
+    (",\"updated\":", Kind::Time),
+    (",\"version\":", Kind::Int),
+    (",\"title\":", Kind::Text),
+    (",\"category\":", Kind::Text),
+    (",\"score\":", Kind::Int),
+    (",\"published\":", Kind::Time),
+    (",\"body\":", Kind::Text),
+];
+const ARTICLE: &[Column] = &[
+    POST[0],
+    POST[1],
+    POST[2],
+    POST[3],
+    (",\"team\":", Kind::Id),
+    (",\"author\":", Kind::Id),
+    POST[4],
+    POST[5],
+    POST[6],
+    POST[7],
+    POST[8],
+];
+const AUTHOR: usize = 5;
+const USER: &[Column] = &[
+    POST[0],
+    POST[1],
+    POST[2],
+    POST[3],
+    (",\"email\":", Kind::Text),
+    (",\"verified\":", Kind::Bool),
+    (",\"roles\":", Kind::Json),
+    (",\"name\":", Kind::Text),
+];
+/// Email, verified and roles, which only their owner sees: whether that is who asks stands in the column [`IS_OWN`].
+const OWN: Range<usize> = 4..7;
+const IS_OWN: usize = 8;
 
-/// Texts that are put together once.
-pub(crate) struct Sql {
-    article: String,
-    articles: String,
-    article_created: String,
-}
-
-impl Sql {
-    pub(crate) fn new() -> Self {
-        let columns = r#"t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body""#;
-        Self {
-            article: format!(r#"SELECT {columns} FROM "article" AS t0 WHERE t0."id" = ? AND {MEMBER}"#),
-            articles: format!(
-                r#"SELECT {columns}, t0."score", t0."id" FROM "article" AS t0 WHERE ({MEMBER} AND t0."category" = ?) ORDER BY 12 DESC, 13 DESC LIMIT ?"#
-            ),
-            article_created: format!(
-                r#"SELECT {columns}, ({MEMBER}) IS TRUE, ({MEMBER}) IS TRUE FROM "article" AS t0 WHERE t0."id" = ?"#
-            ),
-        }
-    }
-}
-
+const POST_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "post" AS t0 WHERE t0."id" = ?"#;
+const NOTE_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "note" AS t0 WHERE t0."id" = ?"#;
+const ARTICLE_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "article" AS t0 WHERE t0."id" = ? AND EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = ?)"#;
 const POSTS: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body", t0."score", t0."id" FROM "post" AS t0 WHERE t0."category" = ? ORDER BY 10 DESC, 11 DESC LIMIT ?"#;
+const ARTICLES: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body", t0."score", t0."id" FROM "article" AS t0 WHERE (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = ?) AND t0."category" = ?) ORDER BY 12 DESC, 13 DESC LIMIT ?"#;
+const USERS: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."email", t0."verified", t0."roles", t0."name", (t0."id" = ?) IS TRUE, (t0."id" = ?) IS TRUE, (t0."id" = ?) IS TRUE, t0."id" FROM "user" AS t0 WHERE t0."id" IN ("#;
+const USER_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."email", t0."verified", t0."roles", t0."name", (t0."id" = ?) IS TRUE, (t0."id" = ?) IS TRUE, (t0."id" = ?) IS TRUE FROM "user" AS t0 WHERE t0."id" = ?"#;
 const POST_INSERT: &str = r#"INSERT INTO "post" ("id", "created", "updated", "version", "title", "category", "score", "published", "body") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"#;
 const POST_UPDATE: &str = r#"UPDATE "post" SET "updated" = ?, "version" = ?, "title" = ?, "score" = ? WHERE "id" = ?"#;
+const ARTICLE_INSERT: &str = r#"INSERT INTO "article" ("id", "created", "updated", "version", "team", "author", "title", "category", "score", "published", "body") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"#;
 const TEAM_READABLE: &str = r#"SELECT 1 FROM "team" AS t0 WHERE t0."id" = ? AND EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."id" AND l1."user_id" = ?)"#;
 const USER_READABLE: &str = r#"SELECT 1 FROM "user" AS t0 WHERE t0."id" = ?"#;
-const ARTICLE_INSERT: &str = r#"INSERT INTO "article" ("id", "created", "updated", "version", "team", "author", "title", "category", "score", "published", "body") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"#;
-const USERS: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."email", t0."verified", t0."roles", t0."name", (t0."id" = ?) IS TRUE, (t0."id" = ?) IS TRUE, (t0."id" = ?) IS TRUE, t0."id" FROM "user" AS t0 WHERE t0."id" IN ("#;
+/// The rule on the new record, and whether its writer may read it.
+const ARTICLE_JUDGED: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body", (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = ?)) IS TRUE, (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = ?)) IS TRUE FROM "article" AS t0 WHERE t0."id" = ?"#;
 
 #[derive(Deserialize)]
 pub(crate) struct Draft {
-    #[serde(default)]
     team: Option<Uuid>,
-    #[serde(default)]
     author: Option<Uuid>,
     title: String,
     category: String,
@@ -72,6 +81,158 @@ pub(crate) struct Patch {
     score: i32,
 }
 
+/// A record's JSON and its version.
+pub(crate) type Found = Option<(Vec<u8>, i64)>;
+
+pub(crate) fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+pub(crate) fn post(connection: &Connection, id: Uuid) -> Result<Found> {
+    one(connection, POST_BY_ID, &[id.as_bytes()], POST)
+}
+
+pub(crate) fn note(connection: &Connection, id: Uuid) -> Result<Found> {
+    one(connection, NOTE_BY_ID, &[id.as_bytes()], POST)
+}
+
+pub(crate) fn article(connection: &Connection, id: Uuid, user: Uuid) -> Result<Found> {
+    one(connection, ARTICLE_BY_ID, &[id.as_bytes(), user.as_bytes()], ARTICLE)
+}
+
+fn one(connection: &Connection, sql: &str, values: &[&[u8; 16]], columns: &[Column]) -> Result<Found> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((record(row, columns)?, row.get(3)?)))
+}
+
+fn record(row: &Row<'_>, columns: &[Column]) -> Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(512);
+    json::write(&mut body, columns, 0..columns.len(), |index| Ok(row.get_ref(index)?))?;
+    body.push(b'}');
+    Ok(body)
+}
+
+/// `{"items":[…],"next":"…"|null}`: one row more than the limit is fetched to know whether there is a next page.
+pub(crate) fn posts(connection: &Connection, category: &str, limit: u32) -> Result<Vec<u8>> {
+    let mut statement = connection.prepare_cached(POSTS)?;
+    let rows = statement.query(params![category, limit + 1])?;
+    page(rows, POST, limit, &mut Vec::new())
+}
+
+pub(crate) fn articles(connection: &Connection, user: Uuid, category: &str, limit: u32) -> Result<Vec<u8>> {
+    articles_noting(connection, user, category, limit, &mut Vec::new())
+}
+
+/// The same, with the authors' records, fetched by one more statement on the same snapshot, in the place of their ids.
+pub(crate) fn articles_with_authors(
+    connection: &Connection,
+    user: Uuid,
+    category: &str,
+    limit: u32,
+) -> Result<Vec<u8>> {
+    const QUOTED: usize = 38;
+    let snapshot = connection.unchecked_transaction()?;
+    let mut places = Vec::with_capacity(limit as usize);
+    let page = articles_noting(connection, user, category, limit, &mut places)?;
+    let authors = users(connection, user, &places)?;
+    snapshot.commit()?;
+    let mut body = Vec::with_capacity(2 * page.len());
+    let mut copied = 0;
+    for (at, id) in &places {
+        if let Some((_, author)) = authors.iter().find(|(found, _)| found == id) {
+            body.extend_from_slice(&page[copied..*at]);
+            body.extend_from_slice(author);
+            copied = at + QUOTED;
+        }
+    }
+    body.extend_from_slice(&page[copied..]);
+    Ok(body)
+}
+
+/// Where in the answer an id stands, and which.
+type Place = (usize, [u8; 16]);
+
+fn articles_noting(
+    connection: &Connection,
+    user: Uuid,
+    category: &str,
+    limit: u32,
+    authors: &mut Vec<Place>,
+) -> Result<Vec<u8>> {
+    let mut statement = connection.prepare_cached(ARTICLES)?;
+    let rows = statement.query(params![user.as_bytes(), category, limit + 1])?;
+    page(rows, ARTICLE, limit, authors)
+}
+
+fn page(mut rows: rusqlite::Rows<'_>, columns: &[Column], limit: u32, authors: &mut Vec<Place>) -> Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(64 + 512 * limit as usize);
+    body.extend_from_slice(b"{\"items\":[");
+    let mut count = 0;
+    let (mut last, mut is_last) = (String::new(), true);
+    while let Some(row) = rows.next()? {
+        if count == limit {
+            is_last = false;
+            break;
+        }
+        count += 1;
+        if count > 1 {
+            body.push(b',');
+        }
+        let value = |index| Ok(row.get_ref(index)?);
+        if columns.len() == ARTICLE.len() {
+            json::write(&mut body, columns, 0..AUTHOR, value)?;
+            authors.push((body.len() + columns[AUTHOR].0.len(), row.get(AUTHOR)?));
+            json::write(&mut body, columns, AUTHOR..columns.len(), value)?;
+        } else {
+            json::write(&mut body, columns, 0..columns.len(), value)?;
+        }
+        body.push(b'}');
+        if count == limit {
+            let (score, id): (i64, [u8; 16]) = (row.get(columns.len())?, row.get(columns.len() + 1)?);
+            last = format!("\"{score},{}\"", Uuid::from_bytes(id));
+        }
+    }
+    body.extend_from_slice(b"],\"next\":");
+    body.extend_from_slice(if is_last { b"null" } else { last.as_bytes() });
+    body.push(b'}');
+    Ok(body)
+}
+
+/// Everybody who is signed in may read users.
+fn users(connection: &Connection, reader: Uuid, places: &[Place]) -> Result<Vec<([u8; 16], Vec<u8>)>> {
+    let mut ids: Vec<&[u8; 16]> = places.iter().map(|(_, id)| id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let sql = format!("{USERS}{})", vec!["?"; ids.len()].join(", "));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter([reader.as_bytes(); 3].into_iter().chain(ids)))?;
+    let mut found = Vec::with_capacity(places.len());
+    while let Some(row) = rows.next()? {
+        found.push((row.get(0)?, person(row)?));
+    }
+    Ok(found)
+}
+
+pub(crate) fn user(connection: &Connection, id: Uuid) -> Result<Vec<u8>> {
+    let mut statement = connection.prepare_cached(USER_BY_ID)?;
+    let mut rows = statement.query(params_from_iter([id.as_bytes(); 4]))?;
+    person(rows.next()?.context("the user is gone")?)
+}
+
+fn person(row: &Row<'_>) -> Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(256);
+    let value = |index| Ok(row.get_ref(index)?);
+    json::write(&mut body, USER, 0..OWN.start, value)?;
+    if row.get(IS_OWN)? {
+        json::write(&mut body, USER, OWN, value)?;
+    }
+    json::write(&mut body, USER, OWN.end..USER.len(), value)?;
+    body.push(b'}');
+    Ok(body)
+}
+
 impl Draft {
     fn check(&self) -> Result<()> {
         check_title(&self.title)?;
@@ -82,393 +243,89 @@ impl Draft {
 }
 
 fn check_title(title: &str) -> Result<()> {
-    ensure!(
-        (1..=200).contains(&title.chars().count()),
-        "title must have 1 to 200 characters"
-    );
+    let length = title.chars().count();
+    ensure!((1..=200).contains(&length), "title must have 1 to 200 characters");
     Ok(())
-}
-
-pub(crate) fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
-/// A record's JSON and its version.
-pub(crate) type Found = Option<(Vec<u8>, i64)>;
-
-pub(crate) fn open(connection: &Connection, table: &str, id: Uuid) -> Result<Found> {
-    let sql = if table == "posts" { POST } else { NOTE };
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([id.as_bytes()])?;
-    rows.next()?.map(|row| written(row, &[])).transpose()
-}
-
-pub(crate) fn article(connection: &Connection, sql: &Sql, id: Uuid, user: Uuid) -> Result<Found> {
-    let mut statement = connection.prepare_cached(&sql.article)?;
-    let mut rows = statement.query(params![id.as_bytes(), user.as_bytes()])?;
-    rows.next()?.map(|row| written(row, RELATIONS)).transpose()
-}
-
-fn written(row: &Row<'_>, relations: &[&str]) -> Result<(Vec<u8>, i64)> {
-    let mut body = Vec::with_capacity(512);
-    write_record(&mut body, row, relations, &mut Vec::new())?;
-    Ok((body, row.get(3)?))
-}
-
-pub(crate) fn posts(connection: &Connection, category: &str, limit: u32) -> Result<Vec<u8>> {
-    let mut statement = connection.prepare_cached(POSTS)?;
-    let mut rows = statement.query(params![category, limit + 1])?;
-    let mut page = Page::new(limit);
-    while let Some(row) = rows.next()? {
-        page.add(row, &[])?;
-    }
-    page.finish(None)
-}
-
-/// With `expand`, the authors are fetched by one more statement on the same snapshot.
-pub(crate) fn articles(
-    connection: &Connection,
-    sql: &Sql,
-    user: Uuid,
-    category: &str,
-    limit: u32,
-    expand: bool,
-) -> Result<Vec<u8>> {
-    let snapshot = connection.unchecked_transaction()?;
-    let mut page = Page::new(limit);
-    let mut statement = connection.prepare_cached(&sql.articles)?;
-    let mut rows = statement.query(params![user.as_bytes(), category, limit + 1])?;
-    while let Some(row) = rows.next()? {
-        page.add(row, RELATIONS)?;
-    }
-    drop(rows);
-    drop(statement);
-    let body = page.finish(expand.then_some((connection, user)))?;
-    snapshot.commit()?;
-    Ok(body)
-}
-
-pub(crate) fn user(connection: &Connection, id: Uuid) -> Result<Vec<u8>> {
-    const SQL: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."email", t0."verified", t0."roles", t0."name", (t0."id" = ?) IS TRUE, (t0."id" = ?) IS TRUE, (t0."id" = ?) IS TRUE FROM "user" AS t0 WHERE t0."id" = ?"#;
-    let id = id.as_bytes();
-    let mut statement = connection.prepare_cached(SQL)?;
-    let mut body = Vec::with_capacity(256);
-    let mut rows = statement.query(params![id, id, id, id])?;
-    let row = rows.next()?.ok_or_else(|| anyhow::anyhow!("the user is gone"))?;
-    write_user(&mut body, row)?;
-    Ok(body)
-}
-
-/// Everybody who is signed in may read users; address and roles only their own.
-fn users(connection: &Connection, reader: Uuid, ids: &[[u8; 16]]) -> Result<Vec<([u8; 16], Vec<u8>)>> {
-    let sql = format!("{USERS}{}", vec!["?"; ids.len()].join(", ") + ")");
-    let mut statement = connection.prepare_cached(&sql)?;
-    for (index, id) in [reader.as_bytes(); 3].into_iter().chain(ids).enumerate() {
-        statement.raw_bind_parameter(index + 1, id)?;
-    }
-    let mut rows = statement.raw_query();
-    let mut found = Vec::with_capacity(ids.len());
-    while let Some(row) = rows.next()? {
-        let mut body = Vec::with_capacity(256);
-        write_user(&mut body, row)?;
-        found.push((row.get(0)?, body));
-    }
-    Ok(found)
 }
 
 pub(crate) fn create_post(connection: &Connection, draft: &Draft) -> Result<(Uuid, Vec<u8>)> {
     draft.check()?;
     let (id, now) = (Uuid::now_v7(), now_ms());
-    let values = params![
-        id.as_bytes(),
-        now,
-        now,
-        1,
-        draft.title,
-        draft.category,
-        draft.score,
-        draft.published.as_millisecond(),
-        draft.body
+    let values = [
+        ValueRef::Blob(id.as_bytes()),
+        ValueRef::Integer(now),
+        ValueRef::Integer(now),
+        ValueRef::Integer(1),
+        ValueRef::Text(draft.title.as_bytes()),
+        ValueRef::Text(draft.category.as_bytes()),
+        ValueRef::Integer(draft.score.into()),
+        ValueRef::Integer(draft.published.as_millisecond()),
+        ValueRef::Text(draft.body.as_bytes()),
     ];
-    connection.prepare_cached(POST_INSERT)?.execute(values)?;
+    connection
+        .prepare_cached(POST_INSERT)?
+        .execute(params_from_iter(values.map(ToSqlOutput::Borrowed)))?;
     let mut body = Vec::with_capacity(512);
-    write_head(&mut body, id, now, now, 1);
-    write_content(
-        &mut body,
-        &draft.title,
-        &draft.category,
-        draft.score.into(),
-        draft.published.as_millisecond(),
-        &draft.body,
-    )?;
+    json::write(&mut body, POST, 0..POST.len(), |index| Ok(values[index]))?;
+    body.push(b'}');
     Ok((id, body))
 }
 
-/// `None`: the rule refuses.
-pub(crate) fn create_article(
-    connection: &Connection,
-    sql: &Sql,
-    draft: &Draft,
-    user: Uuid,
-) -> Result<Option<(Uuid, Vec<u8>)>> {
+/// An error takes back what was inserted.
+pub(crate) fn create_article(connection: &Connection, draft: &Draft, user: Uuid) -> Result<(Uuid, Vec<u8>)> {
     draft.check()?;
-    let (Some(team), Some(author)) = (draft.team, draft.author) else {
-        anyhow::bail!("team and author must be given");
-    };
-    let user = user.as_bytes();
-    let is_there = |sql: &str, values: &[&[u8; 16]]| -> Result<bool> {
-        let mut statement = connection.prepare_cached(sql)?;
-        Ok(statement.exists(rusqlite::params_from_iter(values))?)
-    };
+    let (id, now, user) = (Uuid::now_v7(), now_ms(), user.as_bytes());
+    let team = draft.team.context("team is missing")?;
+    let author = draft.author.context("author is missing")?;
+    let mut statement = connection.prepare_cached(TEAM_READABLE)?;
     ensure!(
-        is_there(TEAM_READABLE, &[team.as_bytes(), user])?,
+        statement.exists(params![team.as_bytes(), user])?,
         "there is no such team"
     );
-    ensure!(
-        is_there(USER_READABLE, &[author.as_bytes()])?,
-        "there is no such author"
-    );
-    let (id, now) = (Uuid::now_v7(), now_ms());
-    let values = params![
+    let mut statement = connection.prepare_cached(USER_READABLE)?;
+    ensure!(statement.exists([author.as_bytes()])?, "there is no such author");
+    let published = draft.published.as_millisecond();
+    let (title, category, text) = (&draft.title, &draft.category, &draft.body);
+    connection.prepare_cached(ARTICLE_INSERT)?.execute(params![
         id.as_bytes(),
         now,
         now,
         1,
         team.as_bytes(),
         author.as_bytes(),
-        draft.title,
-        draft.category,
+        title,
+        category,
         draft.score,
-        draft.published.as_millisecond(),
-        draft.body
-    ];
-    connection.prepare_cached(ARTICLE_INSERT)?.execute(values)?;
-    let mut statement = connection.prepare_cached(&sql.article_created)?;
+        published,
+        text
+    ])?;
+    let mut statement = connection.prepare_cached(ARTICLE_JUDGED)?;
     let mut rows = statement.query(params![user, user, id.as_bytes()])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    if !(row.get::<_, bool>(11)? && row.get::<_, bool>(12)?) {
-        return Ok(None);
-    }
-    let (body, _) = written(row, RELATIONS)?;
-    Ok(Some((id, body)))
+    let row = rows.next()?.context("the article is gone")?;
+    let judged = row.get::<_, bool>(ARTICLE.len())? && row.get::<_, bool>(ARTICLE.len() + 1)?;
+    ensure!(judged, "the rule refuses");
+    Ok((id, record(row, ARTICLE)?))
 }
 
 pub(crate) fn update_post(connection: &Connection, id: Uuid, patch: &Patch) -> Result<Found> {
     check_title(&patch.title)?;
-    let mut statement = connection.prepare_cached(POST)?;
+    let mut statement = connection.prepare_cached(POST_BY_ID)?;
     let mut rows = statement.query([id.as_bytes()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let (now, version) = (now_ms(), row.get::<_, i64>(3)? + 1);
     let mut body = Vec::with_capacity(512);
-    write_head(&mut body, id, row.get(1)?, now, version);
-    write_content(
-        &mut body,
-        &patch.title,
-        text(row, 5)?,
-        patch.score.into(),
-        row.get(7)?,
-        text(row, 8)?,
-    )?;
-    drop(rows);
-    drop(statement);
-    let values = params![now, version, patch.title, patch.score, id.as_bytes()];
-    connection.prepare_cached(POST_UPDATE)?.execute(values)?;
+    json::write(&mut body, POST, 0..POST.len(), |index| {
+        Ok(match index {
+            2 => ValueRef::Integer(now),
+            3 => ValueRef::Integer(version),
+            4 => ValueRef::Text(patch.title.as_bytes()),
+            6 => ValueRef::Integer(patch.score.into()),
+            _ => row.get_ref(index)?,
+        })
+    })?;
+    body.push(b'}');
+    connection
+        .prepare_cached(POST_UPDATE)?
+        .execute(params![now, version, patch.title, patch.score, id.as_bytes()])?;
     Ok(Some((body, version)))
-}
-
-/// `{"items":[…],"next":"…"|null}`
-struct Page {
-    body: Vec<u8>,
-    /// Where each record's author stands in the body, and who it is.
-    authors: Vec<(usize, [u8; 16])>,
-    last: Option<(i64, Uuid)>,
-    seen: u32,
-    limit: u32,
-}
-
-impl Page {
-    fn new(limit: u32) -> Self {
-        let mut body = Vec::with_capacity(64 + 512 * limit as usize);
-        body.extend_from_slice(b"{\"items\":[");
-        Self {
-            body,
-            authors: Vec::with_capacity(limit as usize),
-            last: None,
-            seen: 0,
-            limit,
-        }
-    }
-
-    fn add(&mut self, row: &Row<'_>, relations: &[&str]) -> Result<()> {
-        self.seen += 1;
-        if self.seen > self.limit {
-            return Ok(());
-        }
-        if self.seen > 1 {
-            self.body.push(b',');
-        }
-        write_record(&mut self.body, row, relations, &mut self.authors)?;
-        if self.seen == self.limit {
-            let score = if relations.is_empty() { 6 } else { 8 };
-            self.last = Some((row.get(score)?, id(row, 0)?));
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, expand: Option<(&Connection, Uuid)>) -> Result<Vec<u8>> {
-        self.body.push(b']');
-        match self.last.filter(|_| self.seen > self.limit) {
-            Some((score, id)) => self
-                .body
-                .extend_from_slice(format!(",\"next\":\"{score},{id}\"}}").as_bytes()),
-            None => self.body.extend_from_slice(b",\"next\":null}"),
-        }
-        match expand {
-            Some((connection, reader)) if !self.authors.is_empty() => self.expanded(connection, reader),
-            _ => Ok(self.body),
-        }
-    }
-
-    /// The records in the place of their ids.
-    fn expanded(self, connection: &Connection, reader: Uuid) -> Result<Vec<u8>> {
-        const QUOTED: usize = 38;
-        let mut ids: Vec<_> = self.authors.iter().map(|(_, id)| *id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let users = users(connection, reader, &ids)?;
-        let mut body = Vec::with_capacity(2 * self.body.len());
-        let mut copied = 0;
-        for (at, id) in &self.authors {
-            if let Some((_, user)) = users.iter().find(|(found, _)| found == id) {
-                body.extend_from_slice(&self.body[copied..*at]);
-                body.extend_from_slice(user);
-                copied = at + QUOTED;
-            }
-        }
-        body.extend_from_slice(&self.body[copied..]);
-        Ok(body)
-    }
-}
-
-fn write_record(
-    body: &mut Vec<u8>,
-    row: &Row<'_>,
-    relations: &[&str],
-    authors: &mut Vec<(usize, [u8; 16])>,
-) -> Result<()> {
-    write_head(body, id(row, 0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-    for (index, name) in relations.iter().enumerate() {
-        body.extend_from_slice(format!(",\"{name}\":").as_bytes());
-        let id = id(row, 4 + index)?;
-        if *name == "author" {
-            authors.push((body.len(), *id.as_bytes()));
-        }
-        write_id(body, id);
-    }
-    let at = 4 + relations.len();
-    write_content(
-        body,
-        text(row, at)?,
-        text(row, at + 1)?,
-        row.get(at + 2)?,
-        row.get(at + 3)?,
-        text(row, at + 4)?,
-    )
-}
-
-fn write_head(body: &mut Vec<u8>, id: Uuid, created: i64, updated: i64, version: i64) {
-    body.extend_from_slice(b"{\"id\":");
-    write_id(body, id);
-    body.extend_from_slice(b",\"created\":");
-    write_time(body, created);
-    body.extend_from_slice(b",\"updated\":");
-    write_time(body, updated);
-    body.extend_from_slice(b",\"version\":");
-    body.extend_from_slice(version.to_string().as_bytes());
-}
-
-fn write_content(
-    body: &mut Vec<u8>,
-    title: &str,
-    category: &str,
-    score: i64,
-    published: i64,
-    text: &str,
-) -> Result<()> {
-    body.extend_from_slice(b",\"title\":");
-    serde_json::to_writer(&mut *body, title)?;
-    body.extend_from_slice(b",\"category\":");
-    serde_json::to_writer(&mut *body, category)?;
-    body.extend_from_slice(b",\"score\":");
-    body.extend_from_slice(score.to_string().as_bytes());
-    body.extend_from_slice(b",\"published\":");
-    write_time(body, published);
-    body.extend_from_slice(b",\"body\":");
-    serde_json::to_writer(&mut *body, text)?;
-    body.push(b'}');
-    Ok(())
-}
-
-fn write_user(body: &mut Vec<u8>, row: &Row<'_>) -> Result<()> {
-    write_head(body, id(row, 0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-    if row.get(8)? {
-        body.extend_from_slice(b",\"email\":");
-        serde_json::to_writer(&mut *body, text(row, 4)?)?;
-    }
-    if row.get(9)? {
-        body.extend_from_slice(format!(",\"verified\":{}", row.get::<_, bool>(5)?).as_bytes());
-    }
-    if row.get(10)? {
-        body.extend_from_slice(format!(",\"roles\":{}", text(row, 6)?).as_bytes());
-    }
-    body.extend_from_slice(b",\"name\":");
-    serde_json::to_writer(&mut *body, text(row, 7)?)?;
-    body.push(b'}');
-    Ok(())
-}
-
-fn text<'r>(row: &'r Row<'_>, index: usize) -> Result<&'r str> {
-    Ok(row.get_ref(index)?.as_str()?)
-}
-
-fn id(row: &Row<'_>, index: usize) -> Result<Uuid> {
-    Ok(Uuid::from_slice(row.get_ref(index)?.as_blob()?)?)
-}
-
-fn write_id(body: &mut Vec<u8>, id: Uuid) {
-    body.push(b'"');
-    body.extend_from_slice(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
-    body.push(b'"');
-}
-
-/// `"2026-01-02T03:04:05.000Z"`, from milliseconds since 1970.
-fn write_time(body: &mut Vec<u8>, ms: i64) {
-    let (days, rest) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
-    // Howard Hinnant's civil_from_days: years begin in March, eras have 400 years.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    body.push(b'"');
-    for (number, digits, end) in [
-        (year, 4, b'-'),
-        (month, 2, b'-'),
-        (day, 2, b'T'),
-        (rest / 3_600_000, 2, b':'),
-        (rest / 60_000 % 60, 2, b':'),
-        (rest / 1000 % 60, 2, b'.'),
-        (rest % 1000, 3, b'Z'),
-    ] {
-        let mut divisor = 10_i64.pow(digits - 1);
-        while divisor > 0 {
-            body.push(b'0' + u8::try_from(number / divisor % 10).unwrap_or(0));
-            divisor /= 10;
-        }
-        body.push(end);
-    }
-    body.push(b'"');
 }

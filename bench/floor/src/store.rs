@@ -1,5 +1,5 @@
 //! SQLite as Ninefold uses it: readers inline on the runtime's threads, one writer that groups commits, checkpoints on
-//! a thread of their own. DESIGN.md's measurements chose it; the floor has it so that only what is above it differs.
+//! a thread of their own. The floor has the same, so that only what stands above the database differs.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
@@ -59,39 +59,12 @@ fn tuned(connection: Connection) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Does its work in a savepoint, keeps the result until the commit is known, then answers.
-trait Write: Send {
-    fn run(&mut self, connection: &Connection) -> bool;
-    fn answer(self: Box<Self>, committed: bool);
-}
-
-struct Task<W, T> {
-    work: Option<W>,
-    result: Result<T>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<W: FnOnce(&Connection) -> Result<T> + Send, T: Send> Write for Task<W, T> {
-    fn run(&mut self, connection: &Connection) -> bool {
-        if let Some(work) = self.work.take() {
-            self.result = work(connection);
-        }
-        self.result.is_ok()
-    }
-
-    fn answer(self: Box<Self>, committed: bool) {
-        let result = if committed || self.result.is_err() {
-            self.result
-        } else {
-            Err(anyhow::anyhow!("the commit failed"))
-        };
-        // A caller that has gone needs no answer.
-        let _ = self.reply.send(result);
-    }
-}
+/// Work for a savepoint: whether to keep what it wrote, and how to answer once the commit is known to be done or not.
+type Write = Box<dyn FnOnce(&Connection) -> (bool, Answer) + Send>;
+type Answer = Box<dyn FnOnce(bool)>;
 
 #[derive(Clone)]
-pub(crate) struct Writer(SyncSender<Box<dyn Write>>);
+pub(crate) struct Writer(SyncSender<Write>);
 
 impl Writer {
     /// Runs `work` in a savepoint of a shared transaction, and answers after the commit.
@@ -100,15 +73,24 @@ impl Writer {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let task = Task {
-            work: Some(work),
-            result: Err(anyhow::anyhow!("the write panicked")),
-            reply,
-        };
-        if self.0.try_send(Box::new(task)).is_err() {
+        let write: Write = Box::new(move |connection| {
+            let result = work(connection);
+            let keep = result.is_ok();
+            let answer = move |committed| {
+                let result = if committed || !keep {
+                    result
+                } else {
+                    Err(anyhow!("the commit failed"))
+                };
+                // A caller that has gone needs no answer.
+                let _ = reply.send(result);
+            };
+            (keep, Box::new(answer))
+        });
+        if self.0.try_send(write).is_err() {
             bail!("too many writes are waiting");
         }
-        answer.await.context("the writer has ended")?
+        answer.await.context("the write panicked")?
     }
 }
 
@@ -123,18 +105,19 @@ pub(crate) fn open(path: &Path, synchronous: &str) -> Result<Writer> {
     Ok(Writer(sender))
 }
 
-fn serve(connection: &Connection, mut checkpoints: Checkpoints, queue: &Receiver<Box<dyn Write>>) {
+fn serve(connection: &Connection, mut checkpoints: Checkpoints, queue: &Receiver<Write>) {
     while let Ok(first) = queue.recv() {
         let mut group = vec![first];
         group.extend(queue.try_iter().take(BATCH_MAX - 1));
-        let committed = commit(connection, &mut group);
+        let mut answers = Vec::with_capacity(group.len());
+        let committed = commit(connection, group, &mut answers);
         if let Err(error) = &committed {
             eprintln!("floor: a commit failed: {error}");
             let _ = execute(connection, "ROLLBACK");
         }
-        let writes = group.len();
-        for write in group {
-            write.answer(committed.is_ok());
+        let writes = answers.len();
+        for answer in answers {
+            answer(committed.is_ok());
         }
         if let Err(error) = checkpoints.after(connection, writes) {
             eprintln!("floor: a checkpoint failed: {error}");
@@ -142,15 +125,16 @@ fn serve(connection: &Connection, mut checkpoints: Checkpoints, queue: &Receiver
     }
 }
 
-fn commit(connection: &Connection, group: &mut [Box<dyn Write>]) -> rusqlite::Result<()> {
+fn commit(connection: &Connection, group: Vec<Write>, answers: &mut Vec<Answer>) -> rusqlite::Result<()> {
     execute(connection, "BEGIN IMMEDIATE")?;
     for write in group {
         execute(connection, "SAVEPOINT request")?;
-        let keep = catch_unwind(AssertUnwindSafe(|| write.run(connection))).unwrap_or(false);
-        if !keep {
+        let done = catch_unwind(AssertUnwindSafe(|| write(connection)));
+        if !matches!(done, Ok((true, _))) {
             execute(connection, "ROLLBACK TO request")?;
         }
         execute(connection, "RELEASE request")?;
+        answers.extend(done.ok().map(|(_, answer)| answer));
     }
     execute(connection, "COMMIT")
 }

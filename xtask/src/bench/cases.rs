@@ -20,7 +20,7 @@ pub(crate) enum Case {
     SignIn,
 }
 
-/// What the issue asks for against PocketBase.
+/// What is asked of Ninefold against PocketBase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Bar {
     Times(f64),

@@ -69,7 +69,7 @@ fn round(workspace: &Workspace, contender: &dyn Contender, case: Case, seconds: 
     let file = work.join("requests");
     load::write_requests(&file, &running.client.address, &requests)?;
     let (warm_up_s, seconds) = match case {
-        Case::SignIn => (SLOW_WARM_UP_S, seconds.max(SLOW_S)),
+        Case::SignIn | Case::ListRare => (SLOW_WARM_UP_S, seconds.max(SLOW_S)),
         _ => (WARM_UP_S, seconds),
     };
     load::run(workspace, &running.client.address, &file, warm_up_s)?;
