@@ -16,13 +16,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use uuid::Uuid;
 
 use super::access::{Bearer, Claims, Kind};
+use super::crypto;
 use crate::config::Config;
 use crate::{failed, random};
 
-/// An Ed25519 private key in PKCS #8 (RFC 8410) is this and the seed.
-const PKCS8: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
 /// An unknown key may be another node's, so the keys are read again, but a flood of made-up ones doesn't reach the database.
 const RELOAD_MS: i64 = 1_000;
 
@@ -231,8 +228,7 @@ impl Key {
 }
 
 fn parse(seed: &[u8; 32]) -> Result<(EncodingKey, Jwk), Error> {
-    let der = [PKCS8.as_slice(), seed].concat();
-    let signing = EncodingKey::from_ed_der(&der);
+    let signing = crypto::signing_key(seed);
     let mut public = Jwk::from_encoding_key(&signing, Algorithm::EdDSA).map_err(Error::internal)?;
     public.common.public_key_use = Some(PublicKeyUse::Signature);
     public.common.key_algorithm = Some(KeyAlgorithm::EdDSA);

@@ -1,6 +1,7 @@
 //! Tokens: short-lived ones that say who calls, and the opaque ones that renew them.
 
 mod access;
+mod crypto;
 mod keys;
 mod refresh;
 
