@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorCode, FieldError};
 use crate::expr::{Facts, RequestFacts};
 use crate::model::{Collection, Epoch, Key, Model, Timestamp, Value, closest};
 use crate::operations::Ctx;
+use crate::operations::expressions::Expressions;
 use crate::operations::idempotency::InFlight;
 use crate::ports::clock::Clock;
 use crate::ports::store::{Store, StoreError};
@@ -86,6 +87,7 @@ pub struct Engine {
     model: watch::Sender<Arc<Model>>,
     in_flight: Arc<InFlight>,
     watches: Arc<Semaphore>,
+    expressions: Expressions,
     account_listener: OnceLock<AccountListener>,
 }
 
@@ -117,6 +119,7 @@ impl Engine {
             model,
             in_flight: Arc::default(),
             watches,
+            expressions: Expressions::default(),
             account_listener: OnceLock::new(),
         }
     }
@@ -169,6 +172,10 @@ impl Engine {
 
     pub(crate) fn watches(&self) -> &Arc<Semaphore> {
         &self.watches
+    }
+
+    pub(crate) fn expressions(&self) -> &Expressions {
+        &self.expressions
     }
 
     pub(crate) fn account_listener(&self) -> &OnceLock<AccountListener> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::access::{Grants, Operation, Permit};
 use crate::error::Error;
-use crate::expr::{Aliases, Before, Decision, Expects, Expression, Lowering, Scope};
+use crate::expr::{Aliases, Before, Decision, Expression, Lowering};
 use crate::model::Collection;
 use crate::operations::cursor::Binding;
+use crate::operations::expressions::Role;
 use crate::operations::get::SharedShape;
 use crate::operations::shape::{askable, shape, unknown_field};
 use crate::operations::{Ctx, ListReply, ListRequest};
@@ -79,18 +80,16 @@ impl Engine {
 
     /// Filter and sort, under the caller's rights.
     fn question(&self, grants: &Grants<'_>, collection: &Collection, request: &ListRequest) -> Result<Question, Error> {
-        let scope = Scope {
-            record: Some(collection.id),
-            before: false,
-            bare_fields: true,
-        };
         let filter = match request.filter.as_deref() {
             None | Some("") => None,
             Some(source) if source.len() > self.limits().filter_bytes_max => {
                 let limit = self.limits().filter_bytes_max;
                 return Err(Error::parameter("filter", "too_long", format!("at most {limit} bytes")));
             }
-            Some(source) => Some(compile(grants, "filter", source, scope, Expects::Condition)?),
+            Some(source) => Some(
+                self.expressions()
+                    .compile(grants.model, collection, Role::Filter, source)?,
+            ),
         };
         // Filter, rule and sort end up in one statement: their aliases must not meet.
         let mut aliases = Aliases::default();
@@ -105,12 +104,54 @@ impl Engine {
                 .predicate(&mut lowering(grants, &mut aliases))
                 .map_err(|error| unsayable("filter", &error))?,
         };
-        let sort = sort_keys(grants, collection, request.sort.as_deref(), scope, &mut aliases)?;
+        let sort = self.sort_keys(grants, collection, request.sort.as_deref(), &mut aliases)?;
         Ok(Question {
             guard: Pred::and([rule, asked]),
             sort,
             filter,
         })
+    }
+
+    /// The order that was asked for, made total by the key.
+    fn sort_keys(
+        &self,
+        grants: &Grants<'_>,
+        collection: &Collection,
+        sort: Option<&str>,
+        aliases: &mut Aliases,
+    ) -> Result<Vec<SortKey>, Error> {
+        let mut keys: Vec<SortKey> = Vec::new();
+        let sort = sort.map(str::trim).filter(|sort| !sort.is_empty());
+        for part in sort.iter().flat_map(|sort| sort.split(',')).map(str::trim) {
+            if keys.len() == SORT_KEYS_MAX {
+                return Err(Error::parameter(
+                    "sort",
+                    "too_many",
+                    format!("at most {SORT_KEYS_MAX} fields"),
+                ));
+            }
+            let (descending, path) = match part.strip_prefix('-') {
+                Some(path) => (true, path),
+                None => (false, part.strip_prefix('+').unwrap_or(part)),
+            };
+            check_sort_path(collection, path)?;
+            let expression = self.expressions().compile(grants.model, collection, Role::Sort, path)?;
+            let term = expression
+                .term(&mut lowering(grants, aliases))
+                .map_err(|error| unsayable("sort", &error))?;
+            // What is sorted by twice is decided the first time.
+            if !keys.iter().any(|key| key.term == term) {
+                keys.push(SortKey { term, descending });
+            }
+        }
+        let descending = keys.last().is_some_and(|last| last.descending);
+        for field in &collection.key {
+            let term = Term::Field(Alias::ROOT, *field);
+            if !keys.iter().any(|key| key.term == term) {
+                keys.push(SortKey { term, descending });
+            }
+        }
+        Ok(keys)
     }
 }
 
@@ -132,43 +173,6 @@ fn lowering<'a>(grants: &'a Grants<'a>, aliases: &'a mut Aliases) -> Lowering<'a
     }
 }
 
-/// A caller's expression. What is private can't be asked about.
-fn compile(
-    grants: &Grants<'_>,
-    parameter: &'static str,
-    source: &str,
-    scope: Scope,
-    expects: Expects<'_>,
-) -> Result<Arc<Expression>, Error> {
-    let expression = Expression::compile(source, scope, expects, grants.model).map_err(|errors| {
-        let mut problem = Error::parameter(parameter, "bad_expression", "the expression is not valid; see errors");
-        problem.fields = errors
-            .into_iter()
-            .map(|error| {
-                let help = error.help.map_or(String::new(), |help| format!("; {help}"));
-                let place = source
-                    .get(..error.span.start)
-                    .map_or(0, |before| before.chars().count())
-                    + 1;
-                crate::FieldError::new(
-                    parameter,
-                    "bad_expression",
-                    format!("column {place}: {}{help}", error.message),
-                )
-            })
-            .collect();
-        problem
-    })?;
-    for (collection, field) in &expression.reads().paths {
-        let collection = grants.model.collection(*collection);
-        let field = collection.field(*field);
-        if field.private {
-            return Err(unknown_field(parameter, collection, &field.name));
-        }
-    }
-    Ok(Arc::new(expression))
-}
-
 fn unsayable(parameter: &'static str, error: &crate::expr::ExprError) -> Error {
     Error::parameter(parameter, "bad_expression", error.message.clone())
 }
@@ -183,48 +187,6 @@ fn page_limit(asked: Option<u32>, default: u32, max: u32) -> Result<u32, Error> 
             format!("a number from 1 to {max}"),
         )),
     }
-}
-
-/// The order that was asked for, made total by the key.
-fn sort_keys(
-    grants: &Grants<'_>,
-    collection: &Collection,
-    sort: Option<&str>,
-    scope: Scope,
-    aliases: &mut Aliases,
-) -> Result<Vec<SortKey>, Error> {
-    let mut keys: Vec<SortKey> = Vec::new();
-    let sort = sort.map(str::trim).filter(|sort| !sort.is_empty());
-    for part in sort.iter().flat_map(|sort| sort.split(',')).map(str::trim) {
-        if keys.len() == SORT_KEYS_MAX {
-            return Err(Error::parameter(
-                "sort",
-                "too_many",
-                format!("at most {SORT_KEYS_MAX} fields"),
-            ));
-        }
-        let (descending, path) = match part.strip_prefix('-') {
-            Some(path) => (true, path),
-            None => (false, part.strip_prefix('+').unwrap_or(part)),
-        };
-        check_sort_path(collection, path)?;
-        let expression = compile(grants, "sort", path, scope, Expects::SortTerm)?;
-        let term = expression
-            .term(&mut lowering(grants, aliases))
-            .map_err(|error| unsayable("sort", &error))?;
-        // What is sorted by twice is decided the first time.
-        if !keys.iter().any(|key| key.term == term) {
-            keys.push(SortKey { term, descending });
-        }
-    }
-    let descending = keys.last().is_some_and(|last| last.descending);
-    for field in &collection.key {
-        let term = Term::Field(Alias::ROOT, *field);
-        if !keys.iter().any(|key| key.term == term) {
-            keys.push(SortKey { term, descending });
-        }
-    }
-    Ok(keys)
 }
 
 /// A sort names fields, not expressions.

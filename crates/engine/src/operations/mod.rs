@@ -8,6 +8,7 @@ mod create;
 mod cursor;
 mod delete;
 pub(crate) mod etag;
+pub(crate) mod expressions;
 mod get;
 pub(crate) mod idempotency;
 mod input;
