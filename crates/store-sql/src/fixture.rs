@@ -34,7 +34,8 @@ type Message @collection @index(fields: ["room", "sent"]) {
   tags: [String!]
 }
 
-type Sample @collection @index(fields: ["label", "amount"], unique: true) {
+type Sample @collection @index(fields: ["label", "amount"], unique: true)
+  @index(fields: ["at"], where: "record.flag == true", name: "flagged") {
   label: String
   flag: Boolean
   count: Int

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use engine::Model;
-use engine::model::{Collection, CollectionId, FieldId, Scalar, Value};
+use engine::model::{Collection, CollectionId, FieldId, FieldKind, Scalar, Value, ValueType};
 use engine::query::{Alias, Bindings, Comparison, Image, Param, Pred, Set, Term};
 
 use super::kind::{Kind, key_field};
@@ -172,9 +172,35 @@ impl<'a> Compiler<'a> {
     }
 
     fn infix(&mut self, left: &'a Term, operator: &str, right: &'a Term) {
-        self.term(left);
+        self.operand(left, right);
         self.sql.push(operator);
-        self.term(right);
+        self.operand(right, left);
+    }
+
+    /// One side of a comparison. One of the few values that the other side can have is written out rather than bound: then
+    /// the database sees where the condition of a partial index holds.
+    fn operand(&mut self, term: &'a Term, other: &'a Term) {
+        match term {
+            Term::Const(value) if self.is_choice(value, other) => self.sql.constant(value),
+            _ => self.term(term),
+        }
+    }
+
+    fn is_choice(&self, value: &Value, other: &Term) -> bool {
+        let Term::Field(alias, field) = other else {
+            return false;
+        };
+        let (Source::Row(collection) | Source::Bare(collection)) = self.source(*alias) else {
+            return false;
+        };
+        match (&collection.field(*field).kind, value) {
+            (FieldKind::Value(ValueType::Scalar(Scalar::Boolean)), Value::Bool(_)) => true,
+            (FieldKind::Value(ValueType::Enum(choices)), Value::Text(text)) => {
+                let choices = &self.frame.model.enumeration(*choices).values;
+                choices.iter().any(|choice| *choice.name == **text)
+            }
+            _ => false,
+        }
     }
 
     fn in_list(&mut self, item: &'a Term, list: &'a Term) {

@@ -67,6 +67,11 @@ impl<'a> Sql<'a> {
         self
     }
 
+    /// A value of the schema's own, of which there are few.
+    pub(super) fn constant(&mut self, value: &Value) {
+        self.dialect.literal(&mut self.text, value);
+    }
+
     /// ` IN (?, …)`, with the last value repeated up to a power of two, so that few texts serve all lengths.
     pub(super) fn in_list(&mut self, values: &'a [Value]) -> &mut Self {
         self.push(" IN (");

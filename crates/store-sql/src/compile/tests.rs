@@ -339,6 +339,27 @@ fn a_list_in_the_order_of_an_index_sorts_nothing() {
 }
 
 #[test]
+fn a_partial_index_is_found_by_its_condition() {
+    let database = Database::with_chat();
+    let model = &database.model;
+    let flagged = equal(own(model, "Sample", "flag"), constant(Value::Bool(true)));
+    let since = compare(
+        Comparison::Ge,
+        own(model, "Sample", "at"),
+        constant(Value::DateTime(Timestamp(1))),
+    );
+    let plan = ListPlan {
+        collection: collection(model, "Sample").id,
+        guard: Pred::And(vec![flagged, since]),
+        projection: projection(model, "Sample", &["id"]),
+        ..messages(model, &[], None)
+    };
+    let frame = Frame::reading(model, &plan.bindings);
+    let plan = explained(&database, &list(&Sqlite, frame, &plan).0);
+    assert!(plan.contains("USING INDEX flagged"), "{plan}");
+}
+
+#[test]
 fn a_rule_over_a_relation_searches_by_key() {
     let database = Database::with_chat();
     let model = &database.model;

@@ -18,12 +18,9 @@ pub(crate) async fn get(session: &mut impl Session, model: &Model, plan: &GetPla
     Ok(rows.into_iter().next())
 }
 
-/// Whether `plan` is one statement on one row. Then it is quick enough for any thread.
-pub(crate) fn is_point_read(plan: &GetPlan) -> bool {
-    plan.projection
-        .items
-        .iter()
-        .all(|item| matches!(item.shape, Shape::Value))
+/// Whether a projection takes no statement besides the one that finds its rows.
+pub(crate) fn is_one_statement(projection: &Projection) -> bool {
+    projection.items.iter().all(|item| matches!(item.shape, Shape::Value))
 }
 
 pub(crate) async fn list(session: &mut impl Session, model: &Model, plan: &ListPlan) -> Result<Page, StoreError> {

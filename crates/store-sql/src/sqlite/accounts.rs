@@ -14,6 +14,7 @@ use engine::ports::store::StoreError;
 use uuid::Uuid;
 
 use super::SqliteStore;
+use super::readers::Effort;
 use super::session::SqliteSession;
 use crate::accounts::{self, account_error};
 use crate::session::at_once;
@@ -31,7 +32,7 @@ impl SqliteStore {
         F: AsyncFn(&mut SqliteSession<'_>, &Model) -> std::result::Result<T, StoreError> + Send + 'static,
     {
         let (deadline, model) = (Instant::now() + TIME_LIMIT, self.shared.current());
-        let inline = self.readers.try_inline(deadline, |connection| {
+        let inline = self.readers.try_inline(Effort::Point, deadline, |connection| {
             at_once(work(&mut SqliteSession::reading(connection, &model), &model))
         });
         let found = match inline {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
@@ -107,6 +108,9 @@ pub(super) fn reading(path: &Path, options: &SqliteOptions) -> rusqlite::Result<
 fn configured(connection: Connection, options: &SqliteOptions) -> rusqlite::Result<Timed> {
     connection.pragma_update(None, "mmap_size", i64::try_from(options.mmap_bytes).unwrap_or(i64::MAX))?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // Plans don't depend on what is bound. Otherwise SQLite prepares most statements again whenever a value changes,
+    // which takes longer than they run.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(options.statements_max);
     functions::register(&connection)?;
     Timed::new(connection)

@@ -1,13 +1,14 @@
 //! Reading: short things at once on the caller's thread, everything else on threads of its own.
 //!
-//! A point read takes some microseconds, less than handing it to another thread would; it may use a connection of
-//! [`Readers::try_inline`] for a slice of time. Whatever may take long goes to [`Readers::run`]: a bounded queue, a
-//! few threads, and a deadline that interrupts the statement.
+//! Most reads take some microseconds, less than handing them to another thread would; so each is tried on a connection of
+//! [`Readers::try_inline`] for a slice of time. What takes longer goes to [`Readers::run`]: a bounded queue, a few
+//! threads, and a deadline that interrupts the statement. Ranges, whose length nobody knows beforehand, go there directly
+//! for a while after one of them overran its slice: slow ones take at most a fiftieth of the callers' threads.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -23,11 +24,24 @@ use super::queue::{Queue, Refused};
 
 /// The most that a read may take of a thread that serves others too.
 const INLINE_SLICE: Duration = Duration::from_millis(2);
+/// How long ranges go to the reader threads after one of them overran its slice.
+const RANGES_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a read may come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// One record by its key, and what belongs to it.
+    Point,
+    Range,
+}
 
 pub(crate) struct Readers {
     queue: Arc<Queue<Job>>,
     inline: Vec<Mutex<Option<Timed>>>,
     closed: AtomicBool,
+    began: Instant,
+    /// Until when ranges are not tried inline, in milliseconds after `began`.
+    ranges_paused_until: AtomicU64,
     path: PathBuf,
     options: SqliteOptions,
 }
@@ -51,6 +65,8 @@ impl Readers {
             queue,
             inline: (0..options.inline_readers_max).map(|_| Mutex::new(None)).collect(),
             closed: AtomicBool::new(false),
+            began: Instant::now(),
+            ranges_paused_until: AtomicU64::new(0),
             path,
             options: options.clone(),
         };
@@ -90,12 +106,16 @@ impl Readers {
     /// free, or it took too long; then it belongs on a reader thread.
     pub(super) fn try_inline<T>(
         &self,
+        effort: Effort,
         deadline: Instant,
         job: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
         let now = Instant::now();
         if deadline <= now {
             return Some(Err(StoreError::Timeout));
+        }
+        if effort == Effort::Range && self.ranges_are_paused(now) {
+            return None;
         }
         let first = thread_number();
         let count = self.inline.len();
@@ -113,9 +133,28 @@ impl Readers {
         let result = timed.within(deadline.min(now + INLINE_SLICE), job);
         *slot = Some(timed);
         match result {
-            Err(StoreError::Timeout) if Instant::now() < deadline => None,
+            Err(StoreError::Timeout) if Instant::now() < deadline => {
+                if effort == Effort::Range {
+                    self.pause_ranges();
+                }
+                None
+            }
             other => Some(other),
         }
+    }
+
+    fn ranges_are_paused(&self, now: Instant) -> bool {
+        self.since_began(now) < self.ranges_paused_until.load(Ordering::Relaxed)
+    }
+
+    fn pause_ranges(&self) {
+        let until = self.since_began(Instant::now() + RANGES_PAUSE);
+        self.ranges_paused_until.store(until, Ordering::Relaxed);
+    }
+
+    fn since_began(&self, moment: Instant) -> u64 {
+        let elapsed = moment.saturating_duration_since(self.began);
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Takes nothing more, finishes what is queued, and lets go of the callers' connections.

@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use super::SqliteStore;
 use super::connection::Timed;
 use super::error::store_error;
+use super::readers::Effort;
 use super::session::SqliteSession;
 use crate::accounts;
 use crate::read;
@@ -34,35 +35,32 @@ impl Store for SqliteStore {
         let model = self.model(permit.epoch())?;
         let plan = permit.into_plan();
         let deadline = plan.deadline;
-        if read::is_point_read(&plan) {
-            let inline = self
-                .readers
-                .try_inline(deadline, |connection| get(connection, &model, &plan));
-            if let Some(result) = inline {
-                return result;
+        let inline = self
+            .readers
+            .try_inline(Effort::Point, deadline, |connection| get(connection, &model, &plan));
+        match inline {
+            Some(result) => result,
+            None => {
+                let job = move |connection: &Connection| get(connection, &model, &plan);
+                self.readers.run(deadline, job).await
             }
         }
-        self.readers
-            .run(deadline, move |connection| {
-                snapshot(connection, || get(connection, &model, &plan))
-            })
-            .await
     }
 
     async fn list(&self, permit: Permit<ListPlan>) -> Result<Page, StoreError> {
         let model = self.model(permit.epoch())?;
         let plan = permit.into_plan();
-        self.readers
-            .run(plan.deadline, move |connection| {
-                snapshot(connection, || {
-                    at_once(read::list(
-                        &mut SqliteSession::reading(connection, &model),
-                        &model,
-                        &plan,
-                    ))
-                })
-            })
-            .await
+        let deadline = plan.deadline;
+        let inline = self
+            .readers
+            .try_inline(Effort::Range, deadline, |connection| list(connection, &model, &plan));
+        match inline {
+            Some(result) => result,
+            None => {
+                let job = move |connection: &Connection| list(connection, &model, &plan);
+                self.readers.run(deadline, job).await
+            }
+        }
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
@@ -153,17 +151,38 @@ impl SqliteStore {
 }
 
 fn get(connection: &Connection, model: &Model, plan: &GetPlan) -> Result<Option<Row>, StoreError> {
-    at_once(read::get(&mut SqliteSession::reading(connection, model), model, plan))
+    let read = || at_once(read::get(&mut SqliteSession::reading(connection, model), model, plan));
+    if read::is_one_statement(&plan.projection) {
+        read()
+    } else {
+        snapshot(connection, read)
+    }
+}
+
+fn list(connection: &Connection, model: &Model, plan: &ListPlan) -> Result<Page, StoreError> {
+    let read = || at_once(read::list(&mut SqliteSession::reading(connection, model), model, plan));
+    if read::is_one_statement(&plan.projection) && !plan.count {
+        read()
+    } else {
+        snapshot(connection, read)
+    }
 }
 
 /// Runs several statements on one state of the database.
 fn snapshot<T>(connection: &Connection, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let transaction = connection
-        .unchecked_transaction()
-        .map_err(|error| store_error(&error))?;
-    let result = work()?;
-    transaction.commit().map_err(|error| store_error(&error))?;
-    Ok(result)
+    let execute = |sql: &str| -> Result<(), StoreError> {
+        let executed = connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.raw_execute());
+        executed.map(|_| ()).map_err(|error| store_error(&error))
+    };
+    execute("BEGIN")?;
+    let result = work();
+    // Nothing was written, so this only lets go of the state. It may be gone already, where the work was interrupted.
+    if !connection.is_autocommit() {
+        execute("ROLLBACK")?;
+    }
+    result
 }
 
 /// A transaction on its way.

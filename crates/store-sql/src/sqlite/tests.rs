@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::ports::store::{Store, StoreError};
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus};
 use tempfile::TempDir;
 
 use super::error::store_error;
+use super::readers::Effort;
 use super::*;
 
 fn open_at(path: &Path) -> Result<SqliteStore, OpenError> {
@@ -129,12 +130,48 @@ async fn a_read_that_takes_too_long_is_stopped_and_its_thread_goes_on() {
 async fn what_takes_long_leaves_the_callers_thread() {
     let store = SqliteStore::open(&Location::Memory, &SqliteOptions::default()).unwrap();
     let begun = Instant::now();
-    assert!(store.readers.try_inline(soon(), endless).is_none());
+    assert!(store.readers.try_inline(Effort::Point, soon(), endless).is_none());
     assert!(begun.elapsed() < Duration::from_secs(5));
-    let quick = store.readers.try_inline(soon(), |_| Ok(1));
+    let quick = store.readers.try_inline(Effort::Point, soon(), |_| Ok(1));
     assert!(matches!(quick, Some(Ok(1))));
-    let late = store.readers.try_inline(Instant::now(), |_| Ok(1));
+    let late = store.readers.try_inline(Effort::Point, Instant::now(), |_| Ok(1));
     assert!(matches!(late, Some(Err(StoreError::Timeout))));
+}
+
+#[tokio::test]
+async fn a_slow_range_sends_others_to_the_reader_threads_for_a_while() {
+    let store = SqliteStore::open(&Location::Memory, &SqliteOptions::default()).unwrap();
+    let quick = |effort| store.readers.try_inline(effort, soon(), |_| Ok(()));
+    assert!(quick(Effort::Range).is_some());
+    assert!(store.readers.try_inline(Effort::Range, soon(), endless).is_none());
+    assert!(quick(Effort::Range).is_none());
+    assert!(quick(Effort::Point).is_some());
+    let patience = Instant::now() + Duration::from_secs(20);
+    while quick(Effort::Range).is_none() {
+        assert!(Instant::now() < patience, "ranges are never tried inline again");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[tokio::test]
+async fn a_statement_is_prepared_once_whatever_is_bound() {
+    let store = SqliteStore::open(&Location::Memory, &SqliteOptions::default()).unwrap();
+    execute(&store, "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER) STRICT")
+        .await
+        .unwrap();
+    let prepared_again = store.readers.run(soon(), |connection| {
+        let mut statement = connection
+            .prepare("SELECT id FROM t WHERE a = ? ORDER BY id LIMIT ?")
+            .unwrap();
+        for number in 0..10 {
+            statement
+                .query_map([number, number], |_| Ok(()))
+                .unwrap()
+                .for_each(drop);
+        }
+        Ok(statement.get_status(StatementStatus::RePrepare))
+    });
+    assert_eq!(prepared_again.await.unwrap(), 0);
 }
 
 #[tokio::test]
