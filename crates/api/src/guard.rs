@@ -50,12 +50,10 @@ struct Asked {
 pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let asked = Asked::of(&request, &shared);
     request.extensions_mut().insert(asked.about.clone());
-    let route = asked.route();
+    // The access log has the rest, under the same id.
     let span = tracing::info_span!(
         "request",
         request_id = &*asked.about.request_id,
-        method = %asked.method,
-        route,
         trace_id = trace_id(request.headers()),
     );
     let answer = AssertUnwindSafe(tokio::time::timeout(
@@ -134,6 +132,7 @@ impl Asked {
     fn log(&self, response: &Response) {
         tracing::info!(
             target: "ninefold::access",
+            parent: None,
             request_id = &*self.about.request_id,
             method = %self.method,
             route = self.route(),

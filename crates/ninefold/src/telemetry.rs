@@ -1,13 +1,20 @@
 //! What the server says about itself: one subscriber, on stderr, pretty for eyes or JSON for machines.
 
+mod lines;
+
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+use self::lines::Lines;
 use crate::config::{Log, LogFormat};
+
+/// The buffer of the process's log, if it has one.
+static BUFFER: OnceLock<Lines> = OnceLock::new();
 
 /// Starts logging for the whole process; the first call counts.
 ///
@@ -19,7 +26,13 @@ pub(crate) fn start(log: &Log, automatic: LogFormat) {
         chosen => chosen,
     };
     let layer = match format {
-        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
+        LogFormat::Json => {
+            let json = fmt::layer().json().flatten_event(true).with_current_span(false);
+            match Lines::start(io::stderr()) {
+                Ok(lines) => json.with_writer(BUFFER.get_or_init(|| lines).clone()).boxed(),
+                Err(_) => json.with_writer(io::stderr).boxed(),
+            }
+        }
         LogFormat::Auto | LogFormat::Pretty => fmt::layer()
             .compact()
             .with_target(false)
@@ -31,6 +44,13 @@ pub(crate) fn start(log: &Log, automatic: LogFormat) {
     let _ = tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .try_init();
+}
+
+/// Writes out what the log still holds back. To be called before the process ends.
+pub(crate) fn flush() {
+    if let Some(lines) = BUFFER.get() {
+        lines.flush();
+    }
 }
 
 /// Whether stderr is a terminal whose user likes colours (<https://no-color.org>).

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
+use crate::telemetry;
 
 /// The whole backend in one binary.
 ///
@@ -63,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(command) => in_runtime(command.run()),
         Command::Admin(command) => in_runtime(command.run()),
     };
+    telemetry::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
