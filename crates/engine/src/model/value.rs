@@ -20,17 +20,48 @@ pub struct Date(pub i32);
 pub struct Decimal(pub i64);
 
 /// RFC 3339 in UTC, always with milliseconds.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// As RFC 3339 has it, in UTC and with milliseconds: `2026-01-31T09:05:00.250Z`.
+    pub(crate) fn rfc3339(self) -> Rfc3339 {
         const DAY_MS: i64 = 24 * 60 * 60 * 1000;
         let (days, ms) = (self.0.div_euclid(DAY_MS), self.0.rem_euclid(DAY_MS));
         let (year, month, day) = civil(days);
-        let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-        let millis = ms % 1000;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z"
-        )
+        debug_assert!(
+            (0..=9999).contains(&year),
+            "no `DateTime` is outside of the years 0000 to 9999"
+        );
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |place: std::ops::Range<usize>, mut number: i64| {
+            for digit in text[place].iter_mut().rev() {
+                *digit = b'0' + (number % 10).unsigned_abs() as u8;
+                number /= 10;
+            }
+        };
+        put(0..4, year);
+        put(5..7, month);
+        put(8..10, day);
+        put(11..13, ms / 3_600_000);
+        put(14..16, ms / 60_000 % 60);
+        put(17..19, ms / 1000 % 60);
+        put(20..23, ms % 1000);
+        Rfc3339(text)
+    }
+}
+
+/// A moment's text, without a place on the heap.
+pub(crate) struct Rfc3339([u8; 24]);
+
+impl std::ops::Deref for Rfc3339 {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits and separators are ASCII")
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
     }
 }
 

@@ -7,6 +7,8 @@ use std::io::Write;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::model::{Collection, CollectionId, Decimal, FieldKind, Key, Model, Row, Scalar, Value, ValueType};
 use crate::query::{Item, Projection, Shape};
@@ -104,18 +106,29 @@ pub(crate) fn write_value(out: &mut Vec<u8>, ty: &ValueType, value: &Value) {
         Value::Int(int) if *ty == ValueType::Scalar(Scalar::Long) && int.unsigned_abs() > EXACT_MAX => {
             append(out, format_args!("\"{int}\""));
         }
-        Value::Int(int) | Value::Duration(int) => append(out, format_args!("{int}")),
-        Value::Float(float) => serde_json::to_writer(out, float).expect("writing a number to memory doesn't fail"),
+        Value::Int(number) | Value::Duration(number) => write_number(out, number),
+        Value::Float(number) => write_number(out, number),
         Value::Decimal(decimal) => write_decimal(out, *decimal),
         Value::Text(text) => write_text(out, text),
         Value::Bytes(bytes) => append(out, format_args!("\"{}\"", BASE64_STANDARD.encode(bytes))),
-        Value::DateTime(moment) => append(out, format_args!("\"{moment}\"")),
+        Value::DateTime(moment) => write_ascii(out, &moment.rfc3339()),
         Value::Date(day) => append(out, format_args!("\"{day}\"")),
-        Value::Id(id) => append(out, format_args!("\"{}\"", id.hyphenated())),
+        Value::Id(id) => write_ascii(out, id.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
         Value::Json(text) => out.extend_from_slice(text.as_bytes()),
         Value::List(items) => write_list(out, items, |out, item| write_value(out, ty, item)),
         Value::Record(_) => unreachable!("records stand in relations only"),
     }
+}
+
+fn write_number(out: &mut Vec<u8>, number: &impl Serialize) {
+    serde_json::to_writer(out, number).expect("writing a number to memory doesn't fail");
+}
+
+/// A JSON string of what needs no escaping.
+fn write_ascii(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 /// Without the zeros that say nothing: `12.5`, `-0.000001`, `3`. A string, because JSON readers make floats of numbers.
