@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod process;
 mod python;
+mod soak;
 mod test;
 mod tools;
 mod workspace;
@@ -23,6 +24,8 @@ Usage: cargo xtask COMMAND
 
   ci             all that CI runs: format, arrows, clippy, docs, tests
   test [FILTER]  every test, or those whose name contains FILTER: Rust, then the browser; sets up what they need
+  soak [FACTOR] [FILTER]
+                 the durability tests, FACTOR (10) times as long as in CI; docs/durability.md says what they do
   bench [CASE..] [--rounds N] [--seconds S] [--records N] [--big] [--cold-build]
                  measure Ninefold beside PocketBase and a hand-written floor; bench/README.md says how and what
   arrows         check which crate may depend on which
@@ -50,6 +53,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["test"] => test::run(&Workspace::locate()?, None).map(|summary| summary.print()),
         ["test", filter] => test::run(&Workspace::locate()?, Some(filter)).map(|summary| summary.print()),
         ["bench", options @ ..] => bench::run(&Workspace::locate()?, options),
+        ["soak", options @ ..] => soak::run(&Workspace::locate()?, options),
         ["arrows"] => arrows::run(&Workspace::locate()?),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

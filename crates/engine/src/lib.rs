@@ -19,6 +19,8 @@ pub mod error;
 pub mod expr;
 pub mod live;
 pub mod model;
+#[cfg(feature = "mutants")]
+mod mutants;
 pub mod operations;
 mod pipeline;
 pub mod ports;

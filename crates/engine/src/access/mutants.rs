@@ -1,31 +1,6 @@
-//! Defences that tests can take out, one at a time, to show that the access matrix notices.
-//!
-//! Compiled in only with the feature `mutants`, which nothing but the integration tests turns on. The environment
-//! variable `NINEFOLD_MUTANT` names the one that is out, for the whole process.
+//! The defences of the access matrix: each is one predicate of the pipeline. See [`crate::mutants`].
 
-use std::sync::LazyLock;
-
-macro_rules! mutants {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// One predicate of the pipeline.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Mutant {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Mutant {
-            pub const ALL: &[Mutant] = &[$(Mutant::$name,)*];
-
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Mutant::$name => stringify!($name),)*
-                }
-            }
-        }
-    };
-}
-
-mutants! {
+crate::mutants! {
     /// The read rule of a get or list.
     ReadRule,
     CreateRule,
@@ -48,13 +23,6 @@ mutants! {
     ReplayGuard,
     /// That a cursor belongs to its filter and caller.
     CursorBinding,
-}
-
-static ACTIVE: LazyLock<Option<Mutant>> = LazyLock::new(|| {
-    let name = std::env::var("NINEFOLD_MUTANT").ok()?;
-    Mutant::ALL.iter().copied().find(|mutant| mutant.name() == name)
-});
-
-pub(crate) fn is_active(mutant: Mutant) -> bool {
-    *ACTIVE == Some(mutant)
+    /// That a write with `If-Match` looks at the version under the write lock.
+    Precondition,
 }

@@ -80,8 +80,13 @@ impl Server {
             "--listen",
             "127.0.0.1:0",
         ]);
+        process.args(arguments);
+        Self::launch(process).await
+    }
+
+    /// The same, of a command that was made ready beforehand.
+    pub(crate) async fn launch(mut process: Command) -> Self {
         let mut child = process
-            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -128,6 +133,11 @@ impl Server {
         let id = self.child.id().expect("the server runs").to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &id]).status();
         assert!(sent.expect("kill(1) is there").success());
+    }
+
+    /// As a loss of power ends it: at once, between any two instructions.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("the server runs");
     }
 
     /// Its exit code.

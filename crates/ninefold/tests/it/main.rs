@@ -8,6 +8,7 @@ mod app;
 mod binary;
 mod cli;
 mod dev;
+mod durability;
 mod openapi;
 mod rest;
 mod seed;

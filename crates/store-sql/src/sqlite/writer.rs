@@ -246,7 +246,7 @@ impl Thread {
         if self.connection.connection().is_autocommit() {
             return;
         }
-        if !keep {
+        if !keep && !mutant!(Savepoint) {
             self.give_up("ROLLBACK TO request");
         }
         if let Err(error) = self.execute("RELEASE request") {

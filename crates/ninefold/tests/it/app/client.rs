@@ -132,8 +132,27 @@ impl Request {
         Response::whole(self.start().await).await
     }
 
+    /// `None` where the server is gone before its answer is whole: whether it did what was asked, nobody knows.
+    pub(crate) async fn attempt(self) -> Option<Response> {
+        let answer = timeout(PATIENCE, self.begin())
+            .await
+            .expect("an answer or an end in time");
+        let (head, body) = answer.ok()?.into_parts();
+        let body = timeout(PATIENCE, axum::body::to_bytes(Body::new(body), usize::MAX)).await;
+        Some(Response {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.expect("a body or an end in time").ok()?,
+        })
+    }
+
     /// The status line and headers; the body is still to come.
     async fn start(self) -> http::Response<hyper::body::Incoming> {
+        let answer = timeout(PATIENCE, self.begin()).await;
+        answer.expect("an answer in time").expect("the server answers")
+    }
+
+    async fn begin(self) -> Result<http::Response<hyper::body::Incoming>, legacy::Error> {
         let Self {
             client,
             method,
@@ -145,8 +164,7 @@ impl Request {
         *request.uri_mut() = format!("http://{}{path}", client.address).parse().expect("a path");
         *request.method_mut() = method;
         *request.headers_mut() = headers;
-        let answer = timeout(PATIENCE, client.inner.request(request)).await;
-        answer.expect("an answer in time").expect("the server answers")
+        client.inner.request(request).await
     }
 
     /// Server-sent events.
