@@ -61,6 +61,8 @@ fn open_sqlite(dir: &Path, database: &Database) -> Result<SqliteStore, Failure> 
         },
         readers: database.readers,
         busy_timeout: Duration::from_millis(database.busy_timeout_ms),
+        checkpoint_writes: database.checkpoint_writes,
+        wal_pages_max: database.log_pages_max,
         ..SqliteOptions::default()
     };
     SqliteStore::open(&location, &options).map_err(|error| {

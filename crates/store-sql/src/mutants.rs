@@ -1,8 +1,14 @@
 //! The defences of the durability tests: what makes an acknowledged write last, and a transaction whole.
 
 engine::mutants! {
+    /// That the log is synced before a commit counts.
+    Sync,
+    /// That the answer waits for the commit.
+    AnswerAfterCommit,
     /// That a transaction that fails takes back what it has done.
     Savepoint,
     /// That an idempotency key is kept with its write.
     KeyWithWrite,
+    /// That the files are looked for before each commit.
+    Presence,
 }

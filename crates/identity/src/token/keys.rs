@@ -178,7 +178,8 @@ impl Keyring {
 
     async fn reload(&self, now: Timestamp) -> Result<(), Error> {
         let mut loaded = self.loaded.lock().await;
-        if now.0.saturating_sub(loaded.0) < RELOAD_MS {
+        // A clock that was set back shows a reload in the future, which counts for nothing.
+        if (0..RELOAD_MS).contains(&now.0.saturating_sub(loaded.0)) {
             return Ok(());
         }
         self.load().await?;
@@ -198,12 +199,15 @@ impl Keyring {
 }
 
 impl Keys {
-    /// The one that began last; nodes agree on it by the id if two began at once.
+    /// The one that began last; nodes agree on it by the id if two began at once. Where the clock was set back to before
+    /// the first, that one: everybody has it already.
     fn signer(&self, now: Timestamp) -> Option<&Key> {
-        self.0
-            .iter()
-            .filter(|key| key.starts <= now && key.expires > now)
-            .max_by(|a, b| (a.starts, &a.id).cmp(&(b.starts, &b.id)))
+        let turn = |key: &&Key| (key.starts, key.id.clone());
+        let valid = || self.0.iter().filter(|key| key.expires > now);
+        valid()
+            .filter(|key| key.starts <= now)
+            .max_by_key(turn)
+            .or_else(|| valid().min_by_key(turn))
     }
 
     fn find(&self, id: &str, now: Timestamp) -> Option<&Key> {

@@ -185,6 +185,10 @@ section! {
         readers: usize = 4;
         /// How long to wait for another process that holds the database's lock.
         busy_timeout_ms: u64 = 5_000;
+        /// Writes after which the log is copied into the database, beside what else goes on.
+        checkpoint_writes: usize = 4_000;
+        /// Pages of 4 KiB beyond which the log is started over, as soon as the readers let it.
+        log_pages_max: u32 = 8_192;
     }
 }
 
@@ -201,6 +205,8 @@ impl Database {
         );
         rules.between("readers", self.readers, 1, 256);
         rules.between("busy_timeout_ms", self.busy_timeout_ms, 0, 600_000);
+        rules.between("checkpoint_writes", self.checkpoint_writes, 1, 10_000_000);
+        rules.between("log_pages_max", self.log_pages_max, 16, 16 * 1024 * 1024);
     }
 }
 

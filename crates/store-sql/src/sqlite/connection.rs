@@ -89,6 +89,7 @@ pub(super) fn writing(path: &Path, options: &SqliteOptions) -> rusqlite::Result<
     let log_bytes_kept = i64::from(options.wal_pages_max) * 4096;
     connection.pragma_update(None, "journal_size_limit", log_bytes_kept)?;
     let synchronous = match options.synchronous {
+        _ if mutant!(Sync) => "off",
         Synchronous::Full => "full",
         Synchronous::Normal => "normal",
     };

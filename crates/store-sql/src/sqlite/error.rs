@@ -25,6 +25,8 @@ pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
         ErrorCode::OperationInterrupted => StoreError::Timeout,
         ErrorCode::DiskFull => unavailable("the disk is full"),
         ErrorCode::SystemIoFailure => unavailable("the disk reports an error"),
+        // Also where what was read is not what was written.
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => unavailable("the database is damaged, or its disk"),
         ErrorCode::ReadOnly => unavailable("the database file can't be written to"),
         ErrorCode::CannotOpen => unavailable("the database file can't be opened"),
         ErrorCode::OutOfMemory => unavailable("there is not enough memory"),

@@ -12,6 +12,7 @@ mod migrator;
 mod open;
 mod options;
 mod positions;
+mod presence;
 mod queue;
 mod readers;
 pub(crate) mod session;
@@ -31,6 +32,7 @@ pub(crate) use writer::Writer;
 
 use open::Threads;
 use positions::Positions;
+use presence::Presence;
 
 use crate::feed::Feed;
 
@@ -39,6 +41,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     shared: Arc<Shared>,
+    presence: Arc<Presence>,
     /// `None` once closed.
     threads: Mutex<Option<Threads>>,
 }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::checkpoint::Checkpoints;
 use super::connection;
 use super::options::{Location, OpenError, SqliteOptions};
+use super::presence::Presence;
 use super::readers::Readers;
 use super::writer::Writer;
 use super::{Shared, SqliteStore, Synchronous};
@@ -79,18 +80,19 @@ fn open_file(path: &Path, options: &SqliteOptions, folder: Option<TempDir>) -> R
     }
     prepare_whole(writing.connection()).map_err(failed)?;
     let side = connection::writing(path, options).map_err(failed)?;
-    let no_thread = |error: std::io::Error| OpenError::Other {
+    let other = |error: std::io::Error| OpenError::Other {
         path: path.to_owned(),
         reason: error.to_string(),
     };
-    let (checkpoints, checkpoint_thread) = Checkpoints::start(&mut writing, side, options).map_err(no_thread)?;
-    let (writer, writer_thread) =
-        Writer::start(writing, checkpoints, options.write_queue_max, options.batch_max).map_err(no_thread)?;
-    let (readers, reader_threads) = Readers::start(path.to_owned(), options).map_err(failed)?;
+    let presence = Arc::new(Presence::of(path).map_err(other)?);
+    let (checkpoints, checkpoint_thread) = Checkpoints::start(&mut writing, side, options).map_err(other)?;
+    let (writer, writer_thread) = Writer::start(writing, checkpoints, Arc::clone(&presence), options).map_err(other)?;
+    let (readers, reader_threads) = Readers::start(path.to_owned(), Arc::clone(&presence), options).map_err(failed)?;
     Ok(SqliteStore {
         writer,
         readers,
         shared: Arc::new(Shared::new(options)),
+        presence,
         threads: Mutex::new(Some(Threads {
             readers: reader_threads,
             writer: writer_thread,

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::connection::{self, Timed};
 use super::error::{store_error, unavailable};
 use super::options::SqliteOptions;
+use super::presence::Presence;
 use super::queue::{Queue, Refused};
 
 /// The most that a read may take of a thread that serves others too.
@@ -43,13 +44,18 @@ pub(crate) struct Readers {
     /// Until when ranges are not tried inline, in milliseconds after `began`.
     ranges_paused_until: AtomicU64,
     path: PathBuf,
+    presence: Arc<Presence>,
     options: SqliteOptions,
 }
 
 type Job = Box<dyn FnOnce(&Timed) + Send>;
 
 impl Readers {
-    pub(super) fn start(path: PathBuf, options: &SqliteOptions) -> rusqlite::Result<(Self, Vec<JoinHandle<()>>)> {
+    pub(super) fn start(
+        path: PathBuf,
+        presence: Arc<Presence>,
+        options: &SqliteOptions,
+    ) -> rusqlite::Result<(Self, Vec<JoinHandle<()>>)> {
         let queue = Arc::new(Queue::new(options.read_queue_max));
         let mut threads = Vec::with_capacity(options.readers);
         for number in 0..options.readers.max(1) {
@@ -68,6 +74,7 @@ impl Readers {
             began: Instant::now(),
             ranges_paused_until: AtomicU64::new(0),
             path,
+            presence,
             options: options.clone(),
         };
         Ok((readers, threads))
@@ -125,9 +132,9 @@ impl Readers {
         }
         let timed = match slot.take() {
             Some(timed) => timed,
-            None => match connection::reading(&self.path, &self.options) {
+            None => match self.connect() {
                 Ok(timed) => timed,
-                Err(error) => return Some(Err(store_error(&error))),
+                Err(error) => return Some(Err(error)),
             },
         };
         let result = timed.within(deadline.min(now + INLINE_SLICE), job);
@@ -141,6 +148,13 @@ impl Readers {
             }
             other => Some(other),
         }
+    }
+
+    /// To the same database as all the others.
+    fn connect(&self) -> Result<Timed, StoreError> {
+        let timed = connection::reading(&self.path, &self.options).map_err(|error| store_error(&error))?;
+        self.presence.check().map_err(|reason| unavailable(&reason))?;
+        Ok(timed)
     }
 
     fn ranges_are_paused(&self, now: Instant) -> bool {

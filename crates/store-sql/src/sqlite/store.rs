@@ -112,6 +112,7 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), String> {
+        self.presence.check()?;
         let deadline = Instant::now() + READY_TIMEOUT;
         let alive = |connection: &Connection| connection.query_row("SELECT 1", [], |_| Ok(()));
         let read = self.readers.run(deadline, move |connection| {

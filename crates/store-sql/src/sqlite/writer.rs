@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 use super::checkpoint::Checkpoints;
 use super::connection::{Timed, has_dangling_references};
 use super::error::{store_error, unavailable};
+use super::options::SqliteOptions;
+use super::presence::Presence;
 use super::queue::{Queue, Refused};
 
 /// Hands work to the writing thread.
@@ -94,14 +96,15 @@ impl Writer {
     pub(super) fn start(
         connection: Timed,
         checkpoints: Checkpoints,
-        queue_max: usize,
-        batch_max: usize,
+        presence: Arc<Presence>,
+        options: &SqliteOptions,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let queue = Arc::new(Queue::new(queue_max));
+        let queue = Arc::new(Queue::new(options.write_queue_max));
         let thread = Thread {
             connection,
             checkpoints,
-            batch_max,
+            presence,
+            batch_max: options.batch_max,
         };
         let served = Arc::clone(&queue);
         let handle = thread::Builder::new()
@@ -167,6 +170,7 @@ impl Writer {
 struct Thread {
     connection: Timed,
     checkpoints: Checkpoints,
+    presence: Arc<Presence>,
     batch_max: usize,
 }
 
@@ -194,11 +198,11 @@ impl Thread {
     fn commit(&self, jobs: Vec<Box<dyn Job>>) {
         let mut waiting = still_wanted(jobs).into_iter();
         while waiting.len() > 0 {
+            if let Err(reason) = self.presence.check() {
+                return refuse(waiting, || unavailable(&reason));
+            }
             if let Err(error) = self.execute("BEGIN IMMEDIATE") {
-                for job in waiting {
-                    job.settle(Err(store_error(&error)));
-                }
-                return;
+                return refuse(waiting, || store_error(&error));
             }
             let mut done = Vec::with_capacity(waiting.len());
             for mut job in waiting.by_ref() {
@@ -219,6 +223,10 @@ impl Thread {
                 job.settle(Err(unavailable("the transaction could not be completed")));
             }
             return;
+        }
+        if mutant!(AnswerAfterCommit) {
+            done.into_iter().for_each(|job| job.settle(Ok(())));
+            return self.give_up("COMMIT");
         }
         let committed = self.execute("COMMIT");
         if let Err(error) = &committed {
@@ -276,6 +284,10 @@ impl Thread {
             tracing::error!(%error, sql, "SQLite could not take back what failed");
         }
     }
+}
+
+fn refuse(jobs: impl Iterator<Item = Box<dyn Job>>, error: impl Fn() -> StoreError) {
+    jobs.for_each(|job| job.settle(Err(error())));
 }
 
 /// Drops those whose time is over or whose caller has gone, before they cost anything.

@@ -69,6 +69,8 @@ pub(super) struct Writer {
     pub(super) replays: usize,
     /// Answers that should not be.
     surprises: Vec<String>,
+    /// Whether 503 is an answer like any other, to be followed by another try.
+    is_patient: bool,
 }
 
 /// What a writer's records came to.
@@ -133,6 +135,15 @@ impl Writer {
             steps: Vec::new(),
             replays: 0,
             surprises: Vec::new(),
+            is_patient: false,
+        }
+    }
+
+    /// Who takes 503 for an answer, and tries again.
+    pub(super) fn patient(self) -> Self {
+        Self {
+            is_patient: true,
+            ..self
         }
     }
 
@@ -172,7 +183,7 @@ impl Writer {
             self.replays += usize::from(response.header("idempotency-replayed").is_some());
             let step = self.steps.last_mut().expect("what is answered was begun");
             step.answered = Some((self.witness)());
-        } else {
+        } else if !(self.is_patient && response.status == 503) {
             self.surprises.push(format!(
                 "writer {}, {kind:?}: answered {} {}",
                 self.id,

@@ -4,10 +4,14 @@
 //! none and, in `mutants`, that a Ninefold without one of its defences is caught. `docs/durability.md` says what is promised.
 //! Seconds on two cores, debug build: `kill` 40, `mutants` 20. `cargo xtask soak` makes each run longer.
 
+mod disk;
+mod faults;
 mod kill;
 mod ledger;
 mod mutants;
 mod node;
+mod power;
+mod record;
 
 /// How many times as long as in CI the suites run: what `cargo xtask soak` sets.
 fn soak_factor() -> usize {

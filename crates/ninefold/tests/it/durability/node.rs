@@ -19,7 +19,7 @@ pub(super) struct Setup {
 
 pub(super) struct Node {
     pub(super) folder: TempDir,
-    setup: Setup,
+    pub(super) setup: Setup,
 }
 
 impl Node {
