@@ -7,8 +7,9 @@ use anyhow::{Context, Result, ensure};
 use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signature, Signer, SigningKey};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -17,8 +18,6 @@ use uuid::Uuid;
 use crate::records::{self, now_ms};
 use crate::store::{Writer, read};
 
-/// An Ed25519 private key in PKCS #8 (RFC 8410) is this and the seed.
-const PKCS8: [u8; 16] = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const SESSIONS_MAX: usize = 100;
 const ACCOUNT: &str = r#"SELECT u."id", u."email", u."verified", u."roles", c.hash FROM "user" u LEFT JOIN _ninefold_credential c ON c.kind = 'user' AND c.subject = u."id" WHERE u."email" = ?"#;
@@ -48,8 +47,7 @@ pub(crate) struct Credentials {
 }
 
 pub(crate) struct Accounts {
-    signing: EncodingKey,
-    verifying: DecodingKey,
+    key: SigningKey,
     key_id: String,
     /// Who, and until when in milliseconds.
     seen: RwLock<HashMap<String, (Uuid, i64)>>,
@@ -62,11 +60,8 @@ impl Accounts {
         let sql = "SELECT id, seed FROM _ninefold_signing_key ORDER BY starts LIMIT 1";
         let (key_id, seed): (String, [u8; 32]) =
             read(|connection| Ok(connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?))?;
-        let signing = EncodingKey::from_ed_der(&[PKCS8.as_slice(), &seed].concat());
-        let public = Jwk::from_encoding_key(&signing, Algorithm::EdDSA)?;
         Ok(Self {
-            verifying: DecodingKey::from_jwk(&public)?,
-            signing,
+            key: SigningKey::from_bytes(&seed),
             key_id,
             seen: RwLock::default(),
             turns: Arc::new(Semaphore::new(
@@ -86,9 +81,7 @@ impl Accounts {
         let (user, until) = match known {
             Some(known) => known,
             None => {
-                let mut validation = Validation::new(Algorithm::EdDSA);
-                validation.set_audience(&["ninefold"]);
-                let claims = decode::<Claims>(token, &self.verifying, &validation)?.claims;
+                let claims = self.claims(token)?;
                 let fresh = (claims.sub, claims.exp * 1000);
                 let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
                 seen.insert(token.to_owned(), fresh);
@@ -135,10 +128,18 @@ impl Accounts {
         Ok(body)
     }
 
+    fn claims(&self, token: &str) -> Result<Claims> {
+        let (signed, signature) = token.rsplit_once('.').context("the token is no JWT")?;
+        let (_, payload) = signed.split_once('.').context("the token is no JWT")?;
+        let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature)?)?;
+        self.key.verifying_key().verify_strict(signed.as_bytes(), &signature)?;
+        let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
+        ensure!(claims.aud == "ninefold", "the token is for somebody else");
+        Ok(claims)
+    }
+
     fn token(&self, user: Uuid, session: Uuid) -> Result<String> {
         let iat = now_ms() / 1000;
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(self.key_id.clone());
         let claims = Claims {
             iss: "ninefold".to_owned(),
             aud: "ninefold".to_owned(),
@@ -149,7 +150,11 @@ impl Accounts {
             iat,
             exp: iat + 900,
         };
-        encode(&header, &claims, &self.signing).context("the token can't be signed")
+        let header = serde_json::json!({ "typ": "JWT", "alg": "EdDSA", "kid": self.key_id });
+        let header = URL_SAFE_NO_PAD.encode(header.to_string());
+        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims)?));
+        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()).to_bytes());
+        Ok(format!("{signed}.{signature}"))
     }
 }
 
