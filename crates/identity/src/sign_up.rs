@@ -1,12 +1,12 @@
 //! Signing up: a user's record, its credential and its first session in one transaction.
 
 use engine::model::SignUp as Policy;
+use engine::operations::accounts::Newcomer;
 use engine::operations::{Ctx, Data};
 use engine::ports::Secret;
 use engine::ports::accounts::{OneTimeToken, Purpose, Subject};
 use engine::query::Effect;
 use engine::{Error, ErrorCode, FieldError};
-use uuid::Uuid;
 
 use crate::background::Job;
 use crate::service::{Identity, SignedIn, Who};
@@ -65,15 +65,14 @@ impl Identity {
             id: self.clock.new_id(),
             verified: invitation.is_some(),
             email,
-            hash,
             data: request.data,
         };
         let signed_up = if ctx.principal.is_administrator() {
-            self.create_for(ctx, newcomer).await
+            self.create(ctx, &newcomer, hash, None).await.map(SignedUp::Created)
         } else if self.config.confirm_email && !newcomer.verified {
-            self.create_to_confirm(ctx, newcomer).await
+            self.create_to_confirm(ctx, newcomer, hash).await
         } else {
-            self.create_and_sign_in(ctx, newcomer, request.user_agent.as_deref())
+            self.create_and_sign_in(ctx, &newcomer, hash, request.user_agent.as_deref())
                 .await
         }?;
         if let Some(token) = invitation {
@@ -142,46 +141,46 @@ impl Identity {
     async fn create_and_sign_in(
         &self,
         ctx: &Ctx,
-        newcomer: Newcomer,
+        newcomer: &Newcomer,
+        hash: Secret<String>,
         user_agent: Option<&str>,
     ) -> Result<SignedUp, Error> {
-        let (id, verified) = (newcomer.id, newcomer.verified);
-        let session = self.new_session(Subject::User(id), user_agent);
+        let session = self.new_session(Subject::User(newcomer.id), user_agent);
         let start = Effect::StartSession(session.clone());
-        let who = self.create(ctx, newcomer, Some(start)).await?;
-        if !verified {
+        let who = self.create(ctx, newcomer, hash, Some(start)).await?;
+        if !newcomer.verified {
             // Nobody waits for this mail: signing in works without it.
-            let _ = self.jobs.try_send(Job::VerifyEmail { user: id });
+            let _ = self.jobs.try_send(Job::VerifyEmail { user: newcomer.id });
         }
         self.tokens(who, session.id, 0).map(SignedUp::SignedIn)
     }
 
-    async fn create_to_confirm(&self, ctx: &Ctx, newcomer: Newcomer) -> Result<SignedUp, Error> {
+    /// The answer is the same whether the address is known or not: what else a sign-up is refused for is found out
+    /// for a known one, too.
+    async fn create_to_confirm(&self, ctx: &Ctx, newcomer: Newcomer, hash: Secret<String>) -> Result<SignedUp, Error> {
         // Before anything is written: what can't be confirmed must not be there.
         let place = self.jobs.try_reserve().map_err(|_| too_many_mails())?;
-        let (user, email) = (newcomer.id, newcomer.email.clone());
-        match self.create(ctx, newcomer, None).await {
-            Ok(_) => place.send(Job::VerifyEmail { user }),
-            Err(error) if self.is_email_taken(&error) => place.send(Job::AlreadyRegistered { email }),
+        match self.create(ctx, &newcomer, hash, None).await {
+            Ok(_) => place.send(Job::VerifyEmail { user: newcomer.id }),
+            Err(error) if self.is_email_taken(&error) => {
+                self.engine.rehearse_sign_up(ctx, &newcomer).await?;
+                place.send(Job::AlreadyRegistered { email: newcomer.email });
+            }
             Err(error) => return Err(error),
         }
         Ok(SignedUp::Confirm)
     }
 
-    async fn create_for(&self, ctx: &Ctx, newcomer: Newcomer) -> Result<SignedUp, Error> {
-        self.create(ctx, newcomer, None).await.map(SignedUp::Created)
-    }
-
-    async fn create(&self, ctx: &Ctx, newcomer: Newcomer, start: Option<Effect>) -> Result<Who, Error> {
-        let Newcomer {
-            id,
-            email,
-            verified,
-            hash,
-            data,
-        } = newcomer;
+    async fn create(
+        &self,
+        ctx: &Ctx,
+        newcomer: &Newcomer,
+        hash: Secret<String>,
+        start: Option<Effect>,
+    ) -> Result<Who, Error> {
+        let id = newcomer.id;
         let effects = [Effect::SetPassword { user: id, hash }].into_iter().chain(start);
-        let reply = self.engine.sign_up(ctx, &email, verified, data, id, effects.collect());
+        let reply = self.engine.sign_up(ctx, newcomer, effects.collect());
         let record = reply.await?.written.pop().and_then(|written| written.reply);
         Ok(Who::User {
             id,
@@ -229,14 +228,6 @@ impl Identity {
         });
         Ok(Invitation { email, token, expires })
     }
-}
-
-struct Newcomer {
-    id: Uuid,
-    email: String,
-    verified: bool,
-    hash: Secret<String>,
-    data: Data,
 }
 
 fn uninvited() -> Error {

@@ -55,4 +55,4 @@ impl Database for File {
     }
 }
 
-testkit::store_conformance!(file);
+testkit::store_conformance!(crate::file);

@@ -19,6 +19,8 @@ crate::mutants! {
     FieldWrite,
     /// That a writer may read what it refers to.
     ReferenceGuard,
+    /// That replacing a to-many field leaves members that the writer can't see.
+    HiddenMembers,
     /// That a replay checks the right to read again.
     ReplayGuard,
     /// That a cursor belongs to its filter and caller.

@@ -12,42 +12,68 @@ use crate::operations::write::{Planned, Planner};
 use crate::operations::{Ctx, Data, WriteOptions, WriteReply};
 use crate::pipeline::{Engine, Moment};
 use crate::ports::store::{ChangeEvent, Changes};
-use crate::query::{Effect, Mutation, Outcome, OutcomeKind};
+use crate::query::{Effect, Judgement, Mutation, Outcome, OutcomeKind, Pred, Refusal};
+
+/// Who is to have a record of its own.
+#[derive(Debug, Clone)]
+pub struct Newcomer {
+    pub id: Uuid,
+    pub email: String,
+    pub verified: bool,
+    /// The other fields of the record.
+    pub data: Data,
+}
 
 impl Engine {
     /// Creates a user's record together with its credential and session. The create rule doesn't count: `signUp` does.
     /// `CLOSED` is for administrators only; that an `INVITE` was shown is `identity`'s to check. The answer is as the
     /// new user may see it. An administrator may set what else only administrators may (`roles`, `verified`).
-    pub async fn sign_up(
-        &self,
-        ctx: &Ctx,
-        email: &str,
-        verified: bool,
-        data: Data,
-        id: Uuid,
-        effects: Vec<Effect>,
-    ) -> Result<WriteReply, Error> {
+    pub async fn sign_up(&self, ctx: &Ctx, newcomer: &Newcomer, effects: Vec<Effect>) -> Result<WriteReply, Error> {
         self.retrying(|moment| {
-            let (data, effects) = (&data, effects.clone());
+            let effects = effects.clone();
             async move {
-                self.sign_up_once(ctx, &moment, email, verified, data, id, effects)
+                let own = own_context(ctx, newcomer.id);
+                let planned = self.sign_up_planned(ctx, &own, &moment, newcomer)?;
+                self.commit(&own, &moment, vec![planned], effects, &WriteOptions::default())
                     .await
             }
         })
         .await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the request of `sign_up`, at one moment")]
-    async fn sign_up_once(
-        &self,
-        ctx: &Ctx,
-        moment: &Moment,
-        email: &str,
-        verified: bool,
-        data: &Data,
-        id: Uuid,
-        effects: Vec<Effect>,
-    ) -> Result<WriteReply, Error> {
+    /// Whether a sign-up would be refused for anything but its address. Nothing is kept.
+    ///
+    /// # Errors
+    /// Those of [`Engine::sign_up`], an address that is taken aside.
+    pub async fn rehearse_sign_up(&self, ctx: &Ctx, newcomer: &Newcomer) -> Result<(), Error> {
+        let stand_in = Newcomer {
+            // RFC 2606: nobody has an address there.
+            email: format!("{}@rehearsal.invalid", newcomer.id),
+            ..newcomer.clone()
+        };
+        let newcomer = &stand_in;
+        let rehearsed = self.retrying(|moment| async move {
+            let own = own_context(ctx, newcomer.id);
+            let mut planned = self.sign_up_planned(ctx, &own, &moment, newcomer)?;
+            if let Mutation::Create(plan) = &mut planned.mutation {
+                // Judged last, when all else has held. No create is stale for another reason.
+                plan.after.push(Judgement {
+                    holds: Pred::Const(false),
+                    otherwise: Refusal::Stale,
+                });
+            }
+            self.commit(&own, &moment, vec![planned], Vec::new(), &WriteOptions::default())
+                .await
+        });
+        match rehearsed.await {
+            Err(error) if error.code == ErrorCode::Stale => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => unreachable!("a judgement that never holds was passed"),
+        }
+    }
+
+    /// `ctx` is who asks, `own` the newcomer itself.
+    fn sign_up_planned(&self, ctx: &Ctx, own: &Ctx, moment: &Moment, newcomer: &Newcomer) -> Result<Planned, Error> {
         let accounts = moment.model.accounts.map(|accounts| moment.model.collection(accounts));
         let Some((collection, fields)) = accounts.and_then(|accounts| Some((accounts, accounts.account?))) else {
             return Err(Error::new(
@@ -61,21 +87,13 @@ impl Engine {
                 "sign-up is closed; ask an administrator for an account",
             ));
         }
-        let newcomer = Ctx {
-            principal: newcomer(id),
-            ..ctx.clone()
-        };
         let (options, named) = (WriteOptions::default(), Named::new());
-        let writer = if ctx.principal.is_administrator() {
-            ctx
-        } else {
-            &newcomer
-        };
+        let writer = if ctx.principal.is_administrator() { ctx } else { own };
         let planner = Planner {
             engine: self,
-            ctx: &newcomer,
+            ctx: own,
             moment,
-            grants: moment.grants(&newcomer, "create"),
+            grants: moment.grants(own, "create"),
             collection,
             options: &options,
             named: &named,
@@ -85,23 +103,21 @@ impl Engine {
             grants: &grants,
             ..planner.parser()
         };
-        let parsed = parser.parse(data, Mode::Create);
-        let key = Key::id(id);
+        let parsed = parser.parse(&newcomer.data, Mode::Create);
+        let key = Key::id(newcomer.id);
         let given = |field| parsed.assignments.iter().any(|(set, _)| *set == field);
-        let mut system = vec![(fields.email, Value::text(email))];
+        let mut system = vec![(fields.email, Value::text(newcomer.email.as_str()))];
         if !given(fields.verified) {
-            system.push((fields.verified, Value::Bool(verified)));
+            system.push((fields.verified, Value::Bool(newcomer.verified)));
         }
         let (plan, shape) = planner.sign_up_plan(key.clone(), parsed, system)?;
-        let mutation = Mutation::Create(Box::new(plan));
-        let planned = Planned {
+        Ok(Planned {
             collection: collection.id,
             key,
-            mutation,
+            mutation: Mutation::Create(Box::new(plan)),
             shape,
             alias: None,
-        };
-        self.commit(&newcomer, moment, vec![planned], effects, &options).await
+        })
     }
 
     /// Tells `listener` of each user whose record a write changes or deletes, before the writer has its answer: what is
@@ -132,11 +148,16 @@ impl Engine {
     }
 }
 
-fn newcomer(id: Uuid) -> Principal {
-    Principal::User {
+/// The newcomer's own, before it has signed in.
+fn own_context(ctx: &Ctx, id: Uuid) -> Ctx {
+    let principal = Principal::User {
         id,
         roles: Arc::from([]),
         claims: Arc::default(),
+    };
+    Ctx {
+        principal,
+        ..ctx.clone()
     }
 }
 

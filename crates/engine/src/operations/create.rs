@@ -204,7 +204,7 @@ impl Planner<'_> {
                 continue;
             };
             let (place, keys) = match &change.operation {
-                LinkOperation::Replace(keys) => ("", keys),
+                LinkOperation::Replace { with, .. } => ("", with),
                 LinkOperation::Edit { add, .. } => ("add", add),
             };
             for (index, key) in keys.iter().enumerate() {

@@ -3,13 +3,13 @@
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::access::Grants;
+use crate::access::{Grants, Operation};
 use crate::error::FieldError;
-use crate::expr::Decision;
+use crate::expr::{Aliases, Decision};
 use crate::model::{Collection, Field, FieldId, FieldKind, Key, Value, closest};
 use crate::operations::Data;
 use crate::operations::shape::askable;
-use crate::query::{Assignment, LinkChange, LinkOperation};
+use crate::query::{Alias, Assignment, LinkChange, LinkOperation, Pred};
 
 /// How the record comes to be, which decides what `null` and absence mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,9 +188,9 @@ impl Parser<'_> {
 
     fn links(&self, parsed: &mut Parsed, field: &Field, json: &Json, mode: Mode) {
         let change = match json {
-            Json::Array(items) => self.keys(field, items).map(LinkOperation::Replace),
+            Json::Array(items) => self.keys(field, items).map(|keys| self.replacement(field, keys)),
             Json::Object(object) if mode != Mode::Replace => self.edit(field, object),
-            Json::Null => Ok(LinkOperation::Replace(Vec::new())),
+            Json::Null => Ok(self.replacement(field, Vec::new())),
             _ => Err(vec![FieldError::new(
                 "",
                 "wrong_type",
@@ -206,6 +206,20 @@ impl Parser<'_> {
                 .errors
                 .extend(errors.into_iter().map(|error| error.within(&field.name))),
         }
+    }
+
+    /// Of the members that the caller can see.
+    pub(crate) fn replacement(&self, field: &Field, with: Vec<Value>) -> LinkOperation {
+        let target = field.target().expect("a to-many field has a target");
+        let target = self.grants.model.collection(target);
+        let among = if mutant!(HiddenMembers) {
+            Pred::Const(true)
+        } else {
+            self.grants
+                .predicate(target, Operation::Read, Alias::ROOT, &mut Aliases::default())
+                .unwrap_or(Pred::Const(false))
+        };
+        LinkOperation::Replace { with, among }
     }
 
     fn edit(&self, field: &Field, object: &Data) -> Result<LinkOperation, Vec<FieldError>> {

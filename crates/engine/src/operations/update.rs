@@ -9,7 +9,7 @@ use crate::operations::input::{Mode, Parsed};
 use crate::operations::write::{Plan, Planner};
 use crate::operations::{Data, Precondition};
 use crate::query::{
-    Alias, Assignment, Judgement, LinkChange, LinkOperation, LocalRule, Mutation, Pred, Refusal, UpdatePlan, UpsertPlan,
+    Alias, Assignment, Judgement, LinkChange, LocalRule, Mutation, Pred, Refusal, UpdatePlan, UpsertPlan,
 };
 
 impl Planner<'_> {
@@ -75,7 +75,7 @@ impl Planner<'_> {
             }
             match field.kind {
                 FieldKind::Links { .. } => {
-                    let operation = LinkOperation::Replace(Vec::new());
+                    let operation = self.parser().replacement(field, Vec::new());
                     parsed.links.push(LinkChange {
                         field: field.id,
                         operation,

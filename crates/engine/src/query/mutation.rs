@@ -62,12 +62,11 @@ pub struct LinkChange {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkOperation {
-    Replace(Vec<Value>),
+    /// Takes out only members for which `among` holds, a predicate on the target's row (as `Alias::ROOT`): what a
+    /// writer can't see is not its to take out.
+    Replace { with: Vec<Value>, among: Pred },
     /// Adds first, then removes; both are idempotent.
-    Edit {
-        add: Vec<Value>,
-        remove: Vec<Value>,
-    },
+    Edit { add: Vec<Value>, remove: Vec<Value> },
 }
 
 /// What the writer gets back: the record as it became, if it may read it.

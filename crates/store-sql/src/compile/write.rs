@@ -73,6 +73,24 @@ pub(crate) fn referenced<'a>(dialect: DialectRef, frame: Frame<'a>, reference: &
     compiler.sql.finish()
 }
 
+/// Those of the keys whose row satisfies the predicate.
+pub(crate) fn keys_where<'a>(
+    dialect: DialectRef,
+    frame: Frame<'a>,
+    collection: &'a Collection,
+    keys: &'a [Value],
+    pred: &'a Pred,
+) -> Statement<'a> {
+    let mut compiler = Compiler::new(Sql::new(dialect), frame, collection);
+    let column = &key_field(collection).column;
+    compiler.sql.column(Kind::of_key(frame.model, collection));
+    compiler.sql.push("SELECT t0.").name(column);
+    compiler.select_from(collection);
+    compiler.sql.push(" WHERE t0.").name(column).in_list(keys);
+    compiler.and(pred);
+    compiler.sql.finish()
+}
+
 pub(crate) fn insert<'a>(dialect: DialectRef, collection: &'a Collection, image: &'a Image) -> Statement<'a> {
     let mut sql = Sql::new(dialect);
     sql.push("INSERT INTO ").name(&collection.table).push(" (");

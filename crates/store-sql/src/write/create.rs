@@ -20,7 +20,7 @@ pub(super) async fn create<S: Session>(
     session
         .execute(compile::insert(session.dialect(), collection, &plan.image))
         .await?;
-    let links = links::change(session, model, (collection, &plan.key), &plan.links, true).await?;
+    let links = links::change(session, frame, (collection, &plan.key), &plan.links, true).await?;
     let written = (collection, &plan.key, &plan.image);
     let row = conclude(session, frame, written, plan.answer.as_ref(), &plan.after).await?;
     changes.push(Change {

@@ -5,16 +5,16 @@ use std::collections::HashSet;
 use engine::Model;
 use engine::model::{Collection, Key, Value};
 use engine::ports::store::StoreError;
-use engine::query::{LinkChange, LinkImage, LinkOperation};
+use engine::query::{LinkChange, LinkImage, LinkOperation, Pred};
 
-use crate::compile::{self, End, Links};
+use crate::compile::{self, End, Frame, Links};
 use crate::keyed::{Keyed, distinct};
 use crate::session::Session;
 
 /// `fresh`: the record was created just now and has no links.
 pub(super) async fn change<S: Session>(
     session: &mut S,
-    model: &Model,
+    frame: Frame<'_>,
     (collection, key): (&Collection, &Key),
     changes: &[LinkChange],
     fresh: bool,
@@ -25,13 +25,12 @@ pub(super) async fn change<S: Session>(
             .single()
             .expect("a collection with to-many fields has a key of one part");
         let (add, remove) = match &change.operation {
-            LinkOperation::Replace(wanted) => {
-                let stored = if fresh {
-                    Vec::new()
-                } else {
-                    targets(session, model, (collection, source), change).await?
-                };
-                (without(wanted, &stored), without(&stored, wanted))
+            LinkOperation::Replace { with, .. } if fresh => (distinct(with), Vec::new()),
+            LinkOperation::Replace { with, among } => {
+                let stored = targets(session, frame.model, (collection, source), change).await?;
+                let target = frame.model.collection(Links::of(collection, change.field).target);
+                let out = seen(session, frame, target, without(&stored, with), among).await?;
+                (without(with, &stored), out)
             }
             LinkOperation::Edit { add, remove } => (without(add, remove), distinct(remove)),
         };
@@ -69,6 +68,22 @@ async fn targets<S: Session>(
     let sources = std::slice::from_ref(source);
     let field = (collection, change.field);
     let statement = compile::links_at(session.dialect(), model, field, End::Source, sources, u64::MAX);
+    let rows = session.query(statement).await?;
+    Ok(rows.into_iter().filter_map(|mut row| row.pop()).collect())
+}
+
+/// Those of the targets for which the predicate holds.
+async fn seen<S: Session>(
+    session: &mut S,
+    frame: Frame<'_>,
+    target: &Collection,
+    keys: Vec<Value>,
+    among: &Pred,
+) -> Result<Vec<Value>, StoreError> {
+    if keys.is_empty() || *among == Pred::Const(true) {
+        return Ok(keys);
+    }
+    let statement = compile::keys_where(session.dialect(), frame, target, &keys, among);
     let rows = session.query(statement).await?;
     Ok(rows.into_iter().filter_map(|mut row| row.pop()).collect())
 }

@@ -113,6 +113,13 @@ fn judgement(holds: Pred, otherwise: Refusal) -> Judgement {
     Judgement { holds, otherwise }
 }
 
+fn replace(with: Vec<Value>) -> LinkOperation {
+    LinkOperation::Replace {
+        with,
+        among: Pred::Const(true),
+    }
+}
+
 fn members(model: &Model, operation: LinkOperation) -> LinkChange {
     LinkChange {
         field: field(model, "Room", "members"),
@@ -162,7 +169,7 @@ fn a_create_answers_and_tells_what_was_written() {
     let database = Database::with_chat();
     let model = &database.model;
     let mut plan = create_plan(model, "Room", 12, &[("name", Value::text("twelve"))]);
-    plan.links = vec![members(model, LinkOperation::Replace(keys(&[2, 1, 2])))];
+    plan.links = vec![members(model, replace(keys(&[2, 1, 2])))];
     plan.after = vec![judgement(
         is_member(model, own(model, "Room", "id"), 1),
         Refusal::Forbidden,
@@ -380,14 +387,8 @@ fn links_are_sets_and_only_real_changes_are_told() {
     assert_eq!(change(edit(&[1, 3, 3], &[])), (2, Some((keys(&[3]), vec![]))));
     assert_eq!(change(edit(&[1], &[])), (3, None));
     assert_eq!(change(edit(&[2], &[2, 9])), (4, Some((vec![], keys(&[2])))));
-    assert_eq!(
-        change(LinkOperation::Replace(keys(&[2, 3, 2]))),
-        (5, Some((keys(&[2]), keys(&[1]))))
-    );
-    assert_eq!(
-        change(LinkOperation::Replace(vec![])),
-        (6, Some((vec![], keys(&[2, 3]))))
-    );
+    assert_eq!(change(replace(keys(&[2, 3, 2]))), (5, Some((keys(&[2]), keys(&[1])))));
+    assert_eq!(change(replace(vec![])), (6, Some((vec![], keys(&[2, 3])))));
 }
 
 #[test]
@@ -403,7 +404,7 @@ fn a_reference_that_stays_is_not_checked_again() {
     assert_eq!(refused(write_one(&database, update(plan))), Refusal::Invalid(vec![]));
     // Naming who is linked already must tell no more than naming anybody else.
     let mut plan = update_plan(model, "Room", 10, &[]);
-    plan.links = vec![members(model, LinkOperation::Replace(keys(&[1])))];
+    plan.links = vec![members(model, replace(keys(&[1])))];
     plan.references = vec![reference(model, "Room.members", "User", 1, unreadable)];
     assert_eq!(refused(write_one(&database, update(plan))), Refusal::Invalid(vec![]));
 }

@@ -40,7 +40,7 @@ pub(super) async fn update<S: Session>(
     if let Some(statement) = compile::update(session.dialect(), record, &before, &after) {
         session.execute(statement).await?;
     }
-    let links = links::change(session, model, record, &plan.links, false).await?;
+    let links = links::change(session, frame, record, &plan.links, false).await?;
 
     let frame = Frame {
         before: Some((collection, &before)),

@@ -120,14 +120,12 @@ macro_rules! suite {
             },)*)*]
         }
 
-        /// One test per check of [`conformance`](crate::conformance); takes the path of a
+        /// One test per check of [`conformance`](crate::conformance); takes the absolute path of a
         /// `fn() -> Arc<dyn Database>`, which is called once for each.
         #[macro_export]
         macro_rules! store_conformance {
             ($dollar database:path) => {
                 $(mod $concept {
-                    #[allow(unused_imports, reason = "the path may be absolute")]
-                    use super::*;
                     $(#[test]
                     fn $check() {
                         let name = concat!(stringify!($concept), "::", stringify!($check));

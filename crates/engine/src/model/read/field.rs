@@ -7,7 +7,7 @@ use super::super::{CollectionId, Field, FieldId, FieldKind, OnDelete, Scalar, Va
 use super::declare::Named;
 use super::directives::{Applied, Site, Use, name_span, span_of};
 use super::embedded::doc;
-use super::system::{is_system, plain};
+use super::system::{is_of_sign_up, is_system, plain};
 use super::{PendingInverse, Reader, RuleSite, names};
 
 /// What the type of a field comes to.
@@ -102,6 +102,14 @@ impl<'a> Reader<'a, '_> {
             return None;
         }
         self.check_name(&node.name);
+        if auth && is_of_sign_up(name) {
+            self.report
+                .error(
+                    name_span(&node.name),
+                    format!("`{name}` is reserved in the accounts' collection"),
+                )
+                .help("signing up takes a member of this name: give yours another");
+        }
         let applied = Applied::read(&node.directives, Site::Field, self.report);
         let resolved = self.resolve(node)?;
         let kind = self.kind(collection, id, resolved, &applied, node)?;

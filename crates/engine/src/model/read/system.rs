@@ -10,6 +10,14 @@ const OF_ACCOUNTS: [&str; 3] = ["email", "verified", "roles"];
 /// What the owner and administrators alone may read of an account.
 pub(super) const OWN_ACCOUNT: &str = "record.id == auth.id";
 
+/// What `POST /auth/sign-up` takes beside the fields of the record.
+const OF_SIGN_UP: [&str; 2] = ["password", "invitation"];
+
+/// A field of an account that signing up couldn't set.
+pub(super) fn is_of_sign_up(name: &str) -> bool {
+    OF_SIGN_UP.contains(&name)
+}
+
 pub(super) fn is_system(name: &str, auth: bool) -> bool {
     OF_ALL.contains(&name) || (auth && OF_ACCOUNTS.contains(&name))
 }

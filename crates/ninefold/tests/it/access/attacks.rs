@@ -39,6 +39,31 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_out_of_a_list_what_he_does_not_see() {
+    let world = world(STRANGER).await;
+    let own = json!({"name": "mine", "members": [world.me]});
+    let own = world.tries(Call::post("/api/rooms", own)).await.json()["id"].clone();
+    let shelf = json!({"name": "both", "rooms": [world.room, own]});
+    let shelf = world.send_as(ADMINISTRATOR, &Call::post("/api/shelves", shelf)).await;
+    let path = format!("/api/shelves/{}", shelf.json()["id"].as_str().expect("an id"));
+    let step = json!({"op": "update", "collection": "shelves", "id": shelf.json()["id"], "data": {"rooms": []}});
+    for call in [
+        Call::patch(&path, json!({"rooms": []})),
+        Call::patch(&path, json!({"rooms": null})),
+        Call::put(&path, json!({"name": "both", "rooms": []})),
+        Call::put(&path, json!({"name": "both"})),
+        Call::post("/api/batch", json!({"operations": [step]})),
+    ] {
+        let put_back = Call::patch(&path, json!({"rooms": {"add": [own]}}));
+        assert_eq!(world.send_as(STRANGER, &put_back).await.status, 200);
+        let answer = world.tries(call).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let left = world.as_administrator(&format!("{path}?fields=rooms")).await;
+        assert_eq!(left["rooms"], json!([world.room]), "his own is out, the other is not");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_does_not_patch_himself_into_the_members() {
     let world = world(STRANGER).await;
     let room = format!("/api/rooms/{}", world.room);

@@ -219,6 +219,49 @@ async fn with_addresses_confirmed_a_sign_up_answers_the_same_for_everybody() {
     app.stop().await;
 }
 
+/// Whatever else is wrong with a sign-up is told, or not told, for a known address as for a new one.
+#[tokio::test]
+async fn with_addresses_confirmed_no_other_refusal_tells_a_known_address() {
+    const WITH_HANDLE: &str = r#"
+        type User @collection(auth: true, signUp: OPEN)
+          @access(read: "true")
+          @check(rule: "record.mentor == null || record.mentor.handle != 'ana'", message: "ana has no time") {
+          handle: String! @unique
+          mentor: User
+        }"#;
+    let app = TestApp::with(WITH_HANDLE)
+        .set("auth.confirm_email", "true")
+        .start()
+        .await;
+    let sign_up = async |email: &str, handle: &str, mentor: Option<&str>| {
+        let body = json!({"email": email, "password": PASSWORD, "handle": handle, "mentor": mentor});
+        let answer = app.client().post("/auth/sign-up", &body).await;
+        let mut problem: serde_json::Value = serde_json::from_str(&answer.text()).expect("JSON");
+        problem.as_object_mut().expect("an object").remove("requestId");
+        (answer.status, problem)
+    };
+    let (status, _) = sign_up("known@example.org", "ana", None).await;
+    assert_eq!(status, 202);
+    let list = app.client().get("/api/users").await.json();
+    let ana = list["items"][0]["id"].as_str().expect("an id").to_owned();
+    let nobody = "00000000-0000-7000-8000-000000000001";
+
+    let mut new_addresses = 0;
+    let mut check = async |handle: &str, mentor: Option<&str>, expected: u16| {
+        let known = sign_up("known@example.org", handle, mentor).await;
+        new_addresses += 1;
+        let new = sign_up(&format!("new{new_addresses}@example.org"), handle, mentor).await;
+        assert_eq!(known, new, "{handle} {mentor:?}");
+        assert_eq!(known.0, expected, "{known:?}");
+    };
+    check("free", None, 202).await;
+    check("ana", None, 409).await;
+    check("another", Some(&ana), 422).await;
+    check("another", Some(nobody), 422).await;
+    check("ana", Some(&ana), 409).await;
+    app.stop().await;
+}
+
 #[tokio::test]
 async fn a_flood_of_guesses_is_told_when_to_come_back() {
     let app = TestApp::new(SCHEMA).await;

@@ -43,6 +43,18 @@ type U @collection(auth: true) { email: Email }",
 }
 
 #[test]
+fn names_that_signing_up_takes() {
+    check(
+        "type U @collection(auth: true) { password: String invitation: Int }
+type W @collection { password: String invitation: Int }",
+        r#"
+            1:34 `password` is reserved in the accounts' collection; signing up takes a member of this name: give yours another
+            1:51 `invitation` is reserved in the accounts' collection; signing up takes a member of this name: give yours another
+            "#,
+    );
+}
+
+#[test]
 fn types_of_fields() {
     check(
         "type Room @collection { a: Strin b: [[Int]] c: Roam d: [Room] e(x: Int): Int f: [Room!]! @inverse(field: \"c\") }
