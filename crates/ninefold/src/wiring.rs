@@ -1,5 +1,7 @@
 //! The only file that names concrete adapters: from what the configuration says to the ports behind which it happens.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +48,7 @@ fn open_sqlite(dir: &Path, database: &Database) -> Result<SqliteStore, Failure> 
     if let Location::File(path) = &location
         && let Some(folder) = path.parent()
     {
-        std::fs::create_dir_all(folder).map_err(|error| {
+        make_folder(folder).map_err(|error| {
             Failure::environment(format!(
                 "the database's folder {} can't be made: {error}",
                 folder.display()
@@ -78,4 +80,21 @@ fn open_sqlite(dir: &Path, database: &Database) -> Result<SqliteStore, Failure> 
             OpenError::Other { .. } => failure,
         }
     })
+}
+
+/// Makes the folder for good: one whose name is lost with the power takes along what was synced in it.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<_> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    std::fs::create_dir_all(folder)?;
+    if cfg!(unix) {
+        for holder in missing.into_iter().filter_map(Path::parent) {
+            let holder = if holder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                holder
+            };
+            File::open(holder)?.sync_all()?;
+        }
+    }
+    Ok(())
 }

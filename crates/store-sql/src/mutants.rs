@@ -9,6 +9,10 @@ engine::mutants! {
     Savepoint,
     /// That an idempotency key is kept with its write.
     KeyWithWrite,
+    /// That what is done together is one transaction.
+    OneTransaction,
+    /// That an answer made of several statements is of one moment.
+    OneMoment,
     /// That the files are looked for before each commit.
     Presence,
 }

@@ -8,6 +8,8 @@ mod app;
 mod binary;
 mod cli;
 mod dev;
+// Its disk is a library that is loaded before all others, which is not everywhere done in the same way.
+#[cfg(target_os = "linux")]
 mod durability;
 mod openapi;
 mod rest;

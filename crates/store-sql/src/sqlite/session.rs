@@ -65,6 +65,10 @@ impl Session for SqliteSession<'_> {
         };
         let changed = prepared(connection, &statement).and_then(|mut prepared| prepared.raw_execute());
         let changed = changed.map_err(|error| write_error(&error, self.model))?;
+        if mutant!(OneTransaction) {
+            let apart = connection.execute_batch("COMMIT; BEGIN IMMEDIATE; SAVEPOINT request");
+            apart.map_err(|error| store_error(&error))?;
+        }
         Ok(changed as u64)
     }
 }

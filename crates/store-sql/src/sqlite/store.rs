@@ -177,6 +177,9 @@ fn snapshot<T>(connection: &Connection, work: impl FnOnce() -> Result<T, StoreEr
             .and_then(|mut statement| statement.raw_execute());
         executed.map(|_| ()).map_err(|error| store_error(&error))
     };
+    if mutant!(OneMoment) {
+        return work();
+    }
     execute("BEGIN")?;
     let result = work();
     // Nothing was written, so this only lets go of the state. It may be gone already, where the work was interrupted.

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NONE, DATABASE, LOG, JOURNAL, FOLDER };
+enum { NONE, DATABASE, LOG, JOURNAL, FOLDER, PARENT };
 enum { CREATED = 1, WRITTEN, RESIZED, SYNC_BEGINS, SYNC_ENDS, SYNC_FAILS, REMOVED };
 enum { DESCRIPTORS = 4096 };
 
@@ -66,7 +66,10 @@ static char ordered(long *seconds) {
 
 static int classify(const char *path) {
     size_t length = folder ? strlen(folder) : 0;
-    if (!length || strncmp(path, folder, length)) return NONE;
+    if (!length) return NONE;
+    size_t parent = strrchr(folder, '/') - folder;
+    if (strlen(path) == parent && !strncmp(path, folder, parent)) return PARENT;
+    if (strncmp(path, folder, length)) return NONE;
     path += length;
     if (!*path) return FOLDER;
     if (!strcmp(path, "/app.db")) return DATABASE;

@@ -1,42 +1,48 @@
 //! Each suite notices the loss of each defence that it is there for.
 
+use std::time::Duration;
+
+use engine::access::mutants::Mutant as Pipeline;
 use store_sql::mutants::Mutant;
 
 use super::node::Setup;
 use super::power::Weather;
-use super::{Dice, faults, kill, power};
+use super::{Dice, faults, history, kill, power};
 
-/// A missing defence is found within so many kills, or not at all.
-const KILLS_MAX: usize = 60;
-const CUTS_MAX: usize = 60;
+/// A missing defence is found within so many kills, cuts or so long a history, or not at all.
+const KILLS_MAX: usize = 100;
+const CUTS_MAX: usize = 200;
+const HISTORY_MAX: Duration = Duration::from_secs(40);
 
-fn without(mutant: Mutant) -> Setup {
+fn without(name: &'static str) -> Setup {
     Setup {
-        mutant: Some(mutant.name()),
+        mutant: Some(name),
         ..Setup::default()
     }
 }
 
 /// Which suite must notice. A new mutant has to be placed here.
 async fn findings(mutant: Mutant) -> Vec<String> {
+    let setup = without(mutant.name());
     match mutant {
-        Mutant::Sync | Mutant::AnswerAfterCommit => {
-            power::run(without(mutant), Weather::Fair, CUTS_MAX, Dice::fresh()).await
-        }
-        Mutant::Savepoint | Mutant::KeyWithWrite => kill::run(without(mutant), KILLS_MAX, Dice::fresh()).await.findings,
-        Mutant::Presence => faults::take_away(without(mutant)).await,
+        Mutant::Sync | Mutant::AnswerAfterCommit => power::run(setup, Weather::Fair, CUTS_MAX, Dice::fresh()).await,
+        Mutant::Savepoint | Mutant::KeyWithWrite => kill::run(setup, KILLS_MAX, Dice::fresh()).await.findings,
+        Mutant::OneTransaction | Mutant::OneMoment => history::run(setup, HISTORY_MAX, Dice::fresh()).await,
+        Mutant::Presence => faults::take_away(setup).await,
     }
+}
+
+fn assert_noticed(name: &str, findings: &[String]) {
+    assert!(!findings.is_empty(), "nobody notices that {name} is missing");
+    println!("without {name}: {}", findings[..findings.len().min(2)].join("\n  "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_missing_defence_is_noticed() {
     for mutant in Mutant::ALL {
-        let findings = findings(*mutant).await;
-        assert!(!findings.is_empty(), "nobody notices that {} is missing", mutant.name());
-        println!(
-            "without {}: {}",
-            mutant.name(),
-            findings[..findings.len().min(2)].join("\n  ")
-        );
+        assert_noticed(mutant.name(), &findings(*mutant).await);
     }
+    let unconditional = without(Pipeline::Precondition.name());
+    let findings = history::run(unconditional, HISTORY_MAX, Dice::fresh()).await;
+    assert_noticed(Pipeline::Precondition.name(), &findings);
 }

@@ -42,15 +42,14 @@ pub(super) async fn run(mut setup: Setup, weather: Weather, cuts: usize, mut dic
     let disk = Disk::new(SCHEMA, setup.clone(), true);
     let writers = write(&disk, weather, &mut dice).await;
     let record = Record::read(&disk.record());
-    let moments = record.moments();
     assert!(
         record.writes_to_the_database() > 100,
         "the log was copied into the database"
     );
     setup.mutant = None;
     for _ in 0..cuts {
-        let moment = moments[dice.below(moments.len() as u64) as usize];
-        let luck = Luck([0, 50, 95, 100][dice.below(4) as usize]);
+        let moment = record.moment(&mut dice);
+        let luck = Luck([0, 50, 95, 100][(dice.next() % 4) as usize]);
         let node = Node::new(SCHEMA, setup.clone());
         let data = node
             .database()

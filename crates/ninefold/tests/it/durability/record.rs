@@ -12,6 +12,8 @@ use super::Dice;
 const HEAD: usize = 16;
 const SECTOR: usize = 512;
 const FOLDER: u8 = 4;
+/// The folder that the database's folder is in, which was not there before.
+const PARENT: u8 = 5;
 /// In the order of their numbers in `disk.c`, from 1 on.
 const NAMES: [&str; 3] = ["app.db", "app.db-wal", "app.db-journal"];
 
@@ -60,9 +62,17 @@ impl Record {
         Self(entries)
     }
 
-    /// The moments between two entries.
-    pub(super) fn moments(&self) -> Vec<u64> {
-        self.0.iter().map(|entry| entry.end).collect()
+    /// One between two entries; every other time one in the middle of a sync, when most is at stake.
+    pub(super) fn moment(&self, dice: &mut Dice) -> u64 {
+        let begins = |entry: &&Entry| matches!(entry.event, Event::SyncBegins { .. });
+        let in_syncs = dice.below(2) == 0;
+        let ends: Vec<_> = self
+            .0
+            .iter()
+            .filter(|entry| !in_syncs || begins(entry))
+            .map(|entry| entry.end)
+            .collect();
+        ends[usize::try_from(dice.below(ends.len() as u64)).expect("an index")]
     }
 
     /// How often the database itself was written to, which happens when the log is copied.
@@ -76,6 +86,10 @@ impl Record {
         let end = self.0.partition_point(|entry| entry.end <= moment);
         let past = &self.0[..end];
         let names = Safe::new(past, FOLDER);
+        let is_parent_synced = |entry: &Entry| entry.file == PARENT && matches!(entry.event, Event::SyncEnds { .. });
+        if !past.iter().any(is_parent_synced) && !luck.keeps(dice) {
+            return;
+        }
         for (file, name) in (1..).zip(NAMES) {
             if let Some(bytes) = content(past, file, &names, luck, dice) {
                 std::fs::write(folder.join(name), bytes).unwrap();
