@@ -11,11 +11,25 @@ const PROGRAM_BYTES_MAX: usize = 256 * 1024;
 
 /// The regular expression with shorthands written out, or what is wrong with it.
 pub(crate) fn portable(source: &str) -> Result<Regex, String> {
+    compiled(&plain(source)?)
+}
+
+/// As [`portable`], of the whole text. Judged by itself first: `a)|(?:b` would make sense between anchors, and undo them.
+pub(crate) fn portable_whole(source: &str) -> Result<Regex, String> {
+    let plain = plain(source)?;
+    compiled(&plain)?;
+    compiled(&format!("^(?:{plain})$"))
+}
+
+fn plain(source: &str) -> Result<String, String> {
     if source.len() > BYTES_MAX {
         return Err(format!("the pattern is longer than {BYTES_MAX} bytes"));
     }
-    let plain = written_out(source)?;
-    RegexBuilder::new(&plain)
+    written_out(source)
+}
+
+fn compiled(plain: &str) -> Result<Regex, String> {
+    RegexBuilder::new(plain)
         .size_limit(PROGRAM_BYTES_MAX)
         .build()
         .map_err(|error| match error {

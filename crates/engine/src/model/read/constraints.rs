@@ -4,7 +4,7 @@ use super::super::limits::{BYTES_MAX, EMAIL_CHARS_MAX, LIST_ITEMS_MAX, TEXT_CHAR
 use super::super::{Decimal, LengthRange, NumberRange, Pattern, Scalar, Value, ValueType};
 use super::Reader;
 use super::directives::{Applied, Use, span_of};
-use crate::expr::pattern::portable;
+use crate::expr::pattern::portable_whole;
 use apollo_compiler::ast::Value as Literal;
 
 #[derive(Default)]
@@ -98,7 +98,7 @@ impl<'a> Reader<'a, '_> {
 
     fn pattern(&mut self, used: &Use<'a>) -> Option<Pattern> {
         let regex = used.text("regex")?;
-        match portable(&format!("^(?:{})$", regex.text)) {
+        match portable_whole(regex.text) {
             Ok(compiled) => Some(Pattern {
                 source: regex.text.to_owned(),
                 regex: compiled,

@@ -201,6 +201,26 @@ fn bounds() {
 }
 
 #[test]
+fn patterns() {
+    check(
+        r#"type A @collection {
+  a: String @pattern(regex: "(?i)a")
+  b: String @pattern(regex: "a+?")
+  c: String @pattern(regex: "\\p{L}")
+  d: String @pattern(regex: "a)|(?:b")
+}
+type B { a: String @pattern(regex: "(?=a)") }"#,
+        r#"
+            2:29 `(?i` is not portable: only `(?:` is
+            3:29 lazy and possessive quantifiers are not portable
+            4:29 `\p` is not portable
+            5:29 the pattern is no regular expression
+            7:36 `(?=` is not portable: only `(?:` is
+            "#,
+    );
+}
+
+#[test]
 fn defaults() {
     check(
         "enum E { RED GREEN }
