@@ -257,7 +257,7 @@ impl Engine {
     }
 }
 
-fn unique_violation(fields: Vec<String>) -> Error {
+pub(crate) fn unique_violation(fields: Vec<String>) -> Error {
     let mut error = Error::new(
         ErrorCode::UniqueViolation,
         format!("`{}` is taken", fields.join("`, `")),

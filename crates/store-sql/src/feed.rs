@@ -12,8 +12,8 @@ use engine::query::{Change, Position};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 pub(crate) struct Feed {
-    /// `None` once closed.
-    sender: Mutex<Option<broadcast::Sender<Arc<ChangeSet>>>>,
+    /// `None` once closed. It sends `None` for changes that nobody counted.
+    sender: Mutex<Option<broadcast::Sender<Option<Arc<ChangeSet>>>>>,
     behind_max: usize,
     kept: Mutex<Kept>,
 }
@@ -26,6 +26,28 @@ struct Kept {
     changes_max: usize,
     /// The last position before the first of `sets`; `None` before the first commit of this run.
     since: Option<Position>,
+    /// Changes that are not among `sets` lie between the last commit and the next.
+    gap: bool,
+}
+
+impl Kept {
+    fn keep(&mut self, set: &Arc<ChangeSet>) {
+        if std::mem::take(&mut self.gap) {
+            self.since = Some(set.position);
+            return;
+        }
+        if self.since.is_none() {
+            self.since = Some(Position(set.position.0 - 1));
+        }
+        self.changes += weight(set);
+        self.sets.push_back(Arc::clone(set));
+        while self.changes > self.changes_max
+            && let Some(gone) = self.sets.pop_front()
+        {
+            self.changes -= weight(&gone);
+            self.since = Some(gone.position);
+        }
+    }
 }
 
 impl Feed {
@@ -47,22 +69,29 @@ impl Feed {
         let set = Arc::new(ChangeSet { position, changes });
         {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.since.is_none() {
-                kept.since = Some(Position(position.0 - 1));
-            }
-            kept.changes += weight(&set);
-            kept.sets.push_back(Arc::clone(&set));
-            while kept.changes > kept.changes_max
-                && let Some(gone) = kept.sets.pop_front()
-            {
-                kept.changes -= weight(&gone);
-                kept.since = Some(gone.position);
-            }
+            kept.keep(&set);
         }
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = &*sender {
             // Nobody may be listening.
-            let _ = sender.send(set);
+            let _ = sender.send(Some(set));
+        }
+    }
+
+    /// Much was changed that isn't told one by one: who listens or comes back starts over.
+    pub(crate) fn start_over(&self) {
+        {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            *kept = Kept {
+                changes_max: kept.changes_max,
+                gap: true,
+                ..Kept::default()
+            };
+        }
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*sender {
+            // Nobody may be listening.
+            let _ = sender.send(None);
         }
     }
 
@@ -101,14 +130,14 @@ fn weight(set: &ChangeSet) -> usize {
     set.changes.len().max(1)
 }
 
-struct Listener(broadcast::Receiver<Arc<ChangeSet>>);
+struct Listener(broadcast::Receiver<Option<Arc<ChangeSet>>>);
 
 #[async_trait]
 impl Changes for Listener {
     async fn next(&mut self) -> Option<ChangeEvent> {
         match self.0.recv().await {
-            Ok(set) => Some(ChangeEvent::Committed(set)),
-            Err(RecvError::Lagged(_)) => Some(ChangeEvent::Lagged),
+            Ok(Some(set)) => Some(ChangeEvent::Committed(set)),
+            Ok(None) | Err(RecvError::Lagged(_)) => Some(ChangeEvent::Lagged),
             Err(RecvError::Closed) => None,
         }
     }
@@ -134,6 +163,22 @@ mod tests {
         assert_eq!(positions(&feed, 102), Some(vec![103, 104, 105]));
         assert_eq!(positions(&feed, 105), Some(vec![]));
         assert_eq!(positions(&feed, 106), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_told_one_by_one_makes_all_start_over() {
+        let feed = Feed::new(8, 8);
+        let mut listener = feed.listen();
+        feed.publish(Position(1), Vec::new());
+        feed.start_over();
+        assert_eq!(positions(&feed, 1), None);
+        feed.publish(Position(2), Vec::new());
+        feed.publish(Position(3), Vec::new());
+        assert_eq!(positions(&feed, 1), None);
+        assert_eq!(positions(&feed, 2), Some(vec![3]));
+        assert!(matches!(listener.next().await, Some(ChangeEvent::Committed(_))));
+        assert!(matches!(listener.next().await, Some(ChangeEvent::Lagged)));
+        assert!(matches!(listener.next().await, Some(ChangeEvent::Committed(_))));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use crate::expr::{Aliases, Before, Decision, Expression, Input};
 use crate::model::{CollectionId, DefaultValue, Field, FieldId, FieldKind, FieldRule, Key, Timestamp, Value};
 use crate::operations::Data;
 use crate::operations::get::SharedShape;
+use crate::operations::import::broken;
 use crate::operations::input::{Mode, Parsed, Parser};
 use crate::operations::write::{Plan, Planner};
 use crate::query::{
@@ -91,11 +92,7 @@ impl Planner<'_> {
             }
         }
         for check in &self.collection.checks {
-            let field = check
-                .field
-                .map_or("", |field| self.collection.field(field).name.as_str());
-            let refusal = Refusal::Invalid(vec![FieldError::new(field, "check_failed", check.message.clone())]);
-            self.judge(&check.rule, &image, refusal, &mut after)?;
+            self.judge(&check.rule, &image, broken(self.collection, check), &mut after)?;
         }
         let (answer, shape) = self.answer()?;
         let plan = CreatePlan {
@@ -134,7 +131,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn input<'i>(&'i self, record: Option<&'i Image>) -> Input<'i> {
+    pub(crate) fn input<'i>(&'i self, record: Option<&'i Image>) -> Input<'i> {
         Input {
             model: self.grants.model,
             facts: self.grants.facts,
@@ -145,7 +142,7 @@ impl Planner<'_> {
     }
 
     /// The whole record: what was given, else the default, else null.
-    fn image(&self, key: &Key, parsed: &mut Parsed, system: Vec<(FieldId, Value)>) -> Image {
+    pub(crate) fn image(&self, key: &Key, parsed: &mut Parsed, system: Vec<(FieldId, Value)>) -> Image {
         let mut values = Vec::with_capacity(self.collection.fields.len());
         for field in self.collection.stored() {
             let value = match parsed.assignments.iter().find(|(id, _)| *id == field.id) {

@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod clock;
 pub mod mail;
 pub mod migrator;
+pub mod staging;
 pub mod store;
 
 /// Something that must never be printed.

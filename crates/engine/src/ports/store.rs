@@ -15,6 +15,7 @@ use async_trait::async_trait;
 
 use crate::access::Permit;
 use crate::model::Row;
+use crate::ports::staging::{StagePlan, Staging};
 use crate::query::{Change, Committed, GetPlan, ListPlan, Page, Position, Refusal, Transaction};
 
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,10 @@ pub trait Store: Send + Sync {
     async fn list(&self, permit: Permit<ListPlan>) -> Result<Page, StoreError>;
 
     async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
+
+    /// Begins an import; see [`Staging`] for the rest of the contract. What it publishes makes every listener of
+    /// [`Store::changes`] start over.
+    async fn stage(&self, permit: Permit<StagePlan>) -> Result<Box<dyn Staging>, StoreError>;
 
     /// All commits from now on. Bounded: a slow listener gets [`ChangeEvent::Lagged`].
     fn changes(&self) -> Box<dyn Changes>;

@@ -70,7 +70,8 @@ fn write_list<T>(out: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<
     out.push(b']');
 }
 
-fn write_item(out: &mut Vec<u8>, model: &Model, item: &Item, kind: &FieldKind, value: &Value) {
+/// Appends the value of one item of a row.
+pub fn write_item(out: &mut Vec<u8>, model: &Model, item: &Item, kind: &FieldKind, value: &Value) {
     match kind {
         FieldKind::Value(ty) => write_value(out, ty, value),
         FieldKind::Reference { target, .. } | FieldKind::Links { target, .. } | FieldKind::Inverse { target, .. } => {

@@ -14,7 +14,7 @@ use crate::compile::{self, DialectRef};
 ///
 /// # Errors
 /// In words, when it isn't a condition over the collection's own stored fields.
-pub(super) fn condition(
+pub(crate) fn condition(
     dialect: DialectRef,
     structure: &Structure,
     collection: &StoredCollection,

@@ -3,7 +3,7 @@
 //! What is to be done is decided in `engine::model::migration`, in neutral steps; here they become statements and are
 //! carried out. One room per database: [`sqlite`].
 
-mod condition;
+pub(crate) mod condition;
 pub mod sqlite;
 
 pub use sqlite::{apply, create, plan, prepare, status};

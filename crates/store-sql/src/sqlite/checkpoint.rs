@@ -14,6 +14,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::connection::Timed;
+use super::open::Possession;
 use super::options::SqliteOptions;
 
 /// The writer's half.
@@ -29,6 +30,7 @@ pub(super) struct Checkpoints {
     wal_pages_max: u32,
     restart_timeout: Duration,
     busy_timeout: Duration,
+    possession: Possession,
 }
 
 #[derive(Default)]
@@ -45,6 +47,7 @@ impl Checkpoints {
         writer: &mut Timed,
         side: Timed,
         options: &SqliteOptions,
+        possession: Possession,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let shared = Arc::new(Shared::default());
         let counted = Arc::clone(&shared);
@@ -66,6 +69,7 @@ impl Checkpoints {
             wal_pages_max: options.wal_pages_max,
             restart_timeout: options.restart_timeout,
             busy_timeout: options.busy_timeout,
+            possession,
         };
         Ok((checkpoints, handle))
     }
@@ -111,9 +115,12 @@ impl Checkpoints {
         }
     }
 
-    /// The last checkpoint, when everybody else has gone.
+    /// The last checkpoint, when everybody else has gone. Beside another process it would only hold that one up.
     pub(super) fn finish(self, connection: &Connection) {
         drop(self.ask);
+        if self.possession == Possession::Beside {
+            return;
+        }
         if let Err(error) = checkpoint(connection, "TRUNCATE") {
             tracing::warn!(%error, "the log could not be emptied; it is read again at the next start");
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -15,6 +16,8 @@ use super::options::{SqliteOptions, Synchronous};
 /// Virtual machine steps between two looks at the clock: some tens of microseconds.
 const STEPS_PER_LOOK: i32 = 1000;
 const NO_DEADLINE: u64 = u64::MAX;
+/// Between two tries for the write lock.
+const BUSY_PAUSE: Duration = Duration::from_micros(500);
 
 /// A connection whose statements can be given a deadline.
 pub(crate) struct Timed {
@@ -115,6 +118,29 @@ fn configured(connection: Connection, options: &SqliteOptions) -> rusqlite::Resu
     connection.set_prepared_statement_cache_capacity(options.statements_max);
     functions::register(&connection)?;
     Timed::new(connection)
+}
+
+/// Begins to write. Where another process holds the lock, looks again every half millisecond: SQLite's own waiting gets
+/// longer with each look, and would starve beside one that takes the lock again and again.
+///
+/// # Errors
+/// Busy after `patience`, or whatever SQLite says.
+pub(super) fn begin(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    let mut statement = connection.prepare_cached("BEGIN IMMEDIATE")?;
+    connection.busy_timeout(Duration::ZERO)?;
+    let result = loop {
+        match statement.raw_execute() {
+            Err(error) if is_busy(&error) && began.elapsed() < patience => thread::sleep(BUSY_PAUSE),
+            other => break other.map(|_| ()),
+        }
+    };
+    connection.busy_timeout(patience)?;
+    result
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ffi::ErrorCode::DatabaseBusy)
 }
 
 /// Whether statements since the last commit leave a foreign key without its target. They are all deferred, so that

@@ -16,6 +16,7 @@ mod presence;
 mod queue;
 mod readers;
 pub(crate) mod session;
+mod staging;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,7 +31,7 @@ pub use options::{Location, OpenError, SqliteOptions, Synchronous};
 pub(crate) use readers::Readers;
 pub(crate) use writer::Writer;
 
-use open::Threads;
+use open::{Place, Possession, Threads};
 use positions::Positions;
 use presence::Presence;
 
@@ -42,6 +43,7 @@ pub struct SqliteStore {
     readers: Readers,
     shared: Arc<Shared>,
     presence: Arc<Presence>,
+    place: Place,
     /// `None` once closed.
     threads: Mutex<Option<Threads>>,
 }
@@ -78,7 +80,22 @@ impl SqliteStore {
     /// # Errors
     /// See [`OpenError`]; each is the operator's to solve.
     pub fn open(location: &Location, options: &SqliteOptions) -> Result<Self, OpenError> {
-        open::open(location, options)
+        open::open(location, options, false)
+    }
+
+    /// As [`SqliteStore::open`]; but where another process serves the database, this store works beside it. It may read,
+    /// and [`stage`](engine::ports::store::Store::stage) an import. It must not commit: the positions of commits are the
+    /// other's to give.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_beside(location: &Location, options: &SqliteOptions) -> Result<Self, OpenError> {
+        open::open(location, options, true)
+    }
+
+    /// Whether no other process serves the database.
+    pub fn is_alone(&self) -> bool {
+        self.place.possession == Possession::Alone
     }
 
     pub(crate) fn writer(&self) -> &Writer {

@@ -16,8 +16,25 @@ use super::options::{Location, OpenError, SqliteOptions};
 use super::presence::Presence;
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{Shared, SqliteStore, Synchronous};
+use super::{Shared, SqliteStore, Synchronous, staging};
 use crate::migrate::sqlite::{FORMAT, prepare};
+
+/// Whose the database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Possession {
+    /// This store's alone.
+    Alone,
+    /// Another process serves it.
+    Beside,
+}
+
+/// Where the store is, for connections that are made later.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    pub(super) options: SqliteOptions,
+    pub(super) possession: Possession,
+}
 
 /// What lives as long as the store is open, in the order in which it ends.
 pub(super) struct Threads {
@@ -25,8 +42,8 @@ pub(super) struct Threads {
     writer: JoinHandle<()>,
     checkpoints: JoinHandle<()>,
     /// Advisory, on a file beside the database: opening the database's own file only to close it again would take
-    /// away SQLite's locks.
-    lock: File,
+    /// away SQLite's locks. `None` beside another process, which has it.
+    lock: Option<File>,
     folder: Option<TempDir>,
 }
 
@@ -47,9 +64,10 @@ impl Threads {
     }
 }
 
-pub(super) fn open(location: &Location, options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
+/// `shares`: where another process has the database, be content to work beside it.
+pub(super) fn open(location: &Location, options: &SqliteOptions, shares: bool) -> Result<SqliteStore, OpenError> {
     match location {
-        Location::File(path) => open_file(path, options, None),
+        Location::File(path) => open_file(path, options, shares, None),
         Location::Memory => {
             let folder = TempDir::with_prefix("ninefold-").map_err(|error| OpenError::Other {
                 path: std::env::temp_dir(),
@@ -60,13 +78,23 @@ pub(super) fn open(location: &Location, options: &SqliteOptions) -> Result<Sqlit
                 synchronous: Synchronous::Normal,
                 ..options.clone()
             };
-            open_file(&folder.path().join("memory.db"), &options, Some(folder))
+            open_file(&folder.path().join("memory.db"), &options, false, Some(folder))
         }
     }
 }
 
-fn open_file(path: &Path, options: &SqliteOptions, folder: Option<TempDir>) -> Result<SqliteStore, OpenError> {
-    let lock = lock(path)?;
+fn open_file(
+    path: &Path,
+    options: &SqliteOptions,
+    shares: bool,
+    folder: Option<TempDir>,
+) -> Result<SqliteStore, OpenError> {
+    let lock = try_lock(path, "-lock")?;
+    let possession = match lock {
+        Some(_) => Possession::Alone,
+        None if shares => Possession::Beside,
+        None => return Err(OpenError::Locked(path.to_owned())),
+    };
     let failed = |error| refusal(path, &error);
     let mut writing = connection::writing(path, options).map_err(failed)?;
     if let Some(found) = stored_format(writing.connection()).map_err(failed)?
@@ -78,14 +106,21 @@ fn open_file(path: &Path, options: &SqliteOptions, folder: Option<TempDir>) -> R
             known: FORMAT,
         });
     }
-    prepare_whole(writing.connection()).map_err(failed)?;
+    if possession == Possession::Alone {
+        prepare_whole(writing.connection()).map_err(failed)?;
+    }
+    staging::recover(path, options).map_err(|error| OpenError::Other {
+        path: path.to_owned(),
+        reason: format!("an import that was interrupted can't be taken back: {error}"),
+    })?;
     let side = connection::writing(path, options).map_err(failed)?;
     let other = |error: std::io::Error| OpenError::Other {
         path: path.to_owned(),
         reason: error.to_string(),
     };
     let presence = Arc::new(Presence::of(path).map_err(other)?);
-    let (checkpoints, checkpoint_thread) = Checkpoints::start(&mut writing, side, options).map_err(other)?;
+    let (checkpoints, checkpoint_thread) =
+        Checkpoints::start(&mut writing, side, options, possession).map_err(other)?;
     let (writer, writer_thread) = Writer::start(writing, checkpoints, Arc::clone(&presence), options).map_err(other)?;
     let (readers, reader_threads) = Readers::start(path.to_owned(), Arc::clone(&presence), options).map_err(failed)?;
     Ok(SqliteStore {
@@ -93,6 +128,11 @@ fn open_file(path: &Path, options: &SqliteOptions, folder: Option<TempDir>) -> R
         readers,
         shared: Arc::new(Shared::new(options)),
         presence,
+        place: Place {
+            path: path.to_owned(),
+            options: options.clone(),
+            possession,
+        },
         threads: Mutex::new(Some(Threads {
             readers: reader_threads,
             writer: writer_thread,
@@ -110,8 +150,9 @@ fn prepare_whole(connection: &Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Holds off every other Ninefold as long as the file lives. Other programs may still read and, briefly, write.
-fn lock(path: &Path) -> Result<File, OpenError> {
+/// Holds off every other Ninefold that asks for the same as long as the file lives; `None` where another has it. Other
+/// programs may still read and, briefly, write.
+pub(super) fn try_lock(path: &Path, suffix: &str) -> Result<Option<File>, OpenError> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -119,7 +160,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     if !folder.is_dir() {
         return Err(OpenError::NoFolder(folder.to_owned()));
     }
-    let beside = beside(path, "-lock");
+    let beside = beside(path, suffix);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -133,8 +174,8 @@ fn lock(path: &Path) -> Result<File, OpenError> {
             },
         })?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path.to_owned())),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(OpenError::Other {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -142,7 +183,8 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// A file beside the database.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

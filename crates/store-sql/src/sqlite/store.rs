@@ -7,17 +7,18 @@ use async_trait::async_trait;
 use engine::Model;
 use engine::access::Permit;
 use engine::model::{Epoch, Row, Timestamp};
+use engine::ports::staging::{StagePlan, Staging};
 use engine::ports::store::{ChangeSet, Changes, Store, StoreError};
 use engine::query::{
     Committed, Effect, GetPlan, IdempotencyClaim, ListPlan, Mutation, Outcome, Page, Position, Transaction,
 };
 use rusqlite::Connection;
 
-use super::SqliteStore;
 use super::connection::Timed;
 use super::error::store_error;
 use super::readers::Effort;
 use super::session::SqliteSession;
+use super::{SqliteStore, staging};
 use crate::accounts;
 use crate::read;
 use crate::session::at_once;
@@ -97,6 +98,16 @@ impl Store for SqliteStore {
             }
         };
         self.writer.run_then(deadline, job, publish).await
+    }
+
+    async fn stage(&self, permit: Permit<StagePlan>) -> Result<Box<dyn Staging>, StoreError> {
+        let model = self.model(permit.epoch())?;
+        let (place, shared) = (self.place.clone(), Arc::clone(&self.shared));
+        // What an import that died left behind may have to be taken back first.
+        let starting = move || staging::start(place, shared, model, permit.into_plan());
+        let started = tokio::task::spawn_blocking(starting).await;
+        let started = started.map_err(|error| StoreError::Failed(error.to_string()))?;
+        Ok(Box::new(started?))
     }
 
     fn changes(&self) -> Box<dyn Changes> {

@@ -7,14 +7,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::ports::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
-use super::connection::{Timed, has_dangling_references};
+use super::connection::{self, Timed, has_dangling_references};
 use super::error::{store_error, unavailable};
 use super::options::SqliteOptions;
 use super::presence::Presence;
@@ -105,6 +105,7 @@ impl Writer {
             checkpoints,
             presence,
             batch_max: options.batch_max,
+            busy_timeout: options.busy_timeout,
         };
         let served = Arc::clone(&queue);
         let handle = thread::Builder::new()
@@ -172,6 +173,7 @@ struct Thread {
     checkpoints: Checkpoints,
     presence: Arc<Presence>,
     batch_max: usize,
+    busy_timeout: Duration,
 }
 
 impl Thread {
@@ -201,7 +203,7 @@ impl Thread {
             if let Err(reason) = self.presence.check() {
                 return refuse(waiting, || unavailable(&reason));
             }
-            if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+            if let Err(error) = connection::begin(self.connection.connection(), self.busy_timeout) {
                 return refuse(waiting, || store_error(&error));
             }
             let mut done = Vec::with_capacity(waiting.len());

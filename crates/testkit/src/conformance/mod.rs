@@ -47,6 +47,7 @@ mod replacing;
 mod rules;
 mod scalars;
 mod sorting;
+mod staging;
 mod traversal;
 mod walking;
 
@@ -240,6 +241,12 @@ suite! { $
     }
     durability {
         all_of_it_is_there_again a_closed_store_says_so nothing_is_half_done_at_the_end positions_survive
+    }
+    staging {
+        nothing_is_seen_before_it_is_published every_rule_of_the_schema_is_checked checks_that_read_other_records_hold
+        records_of_one_file_refer_to_each_other what_others_do_meanwhile_counts an_import_that_ends_early_is_taken_back
+        what_is_referred_to_by_then_stays one_import_at_a_time only_administrators_import_and_export listeners_start_over
+        what_is_exported_can_be_imported
     }
     histories { histories_come_out_as_they_should }
     names { words_of_databases_are_names they_can_be_asked_about mapped_names_are_used }
