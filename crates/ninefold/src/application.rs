@@ -4,6 +4,7 @@
 //! binary is a thin face of this; a program that embeds Ninefold uses the same three.
 
 mod instance;
+mod offline;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ use crate::server::{self, Routes};
 use crate::structure::{self, Structure};
 use crate::{schema, wiring};
 use instance::Instance;
+
+pub(crate) use offline::{Offline, operator};
 
 /// What the application is run for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

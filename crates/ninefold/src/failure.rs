@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use engine::ErrorCode;
+
 /// Whose turn it is now; the exit code says it to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
@@ -58,6 +60,14 @@ impl Failure {
             cause = error.source();
         }
         Self::environment(format!("the database failed: {}", chain.join(": ")))
+    }
+
+    /// What the engine answers to an operator.
+    pub(crate) fn engine(error: &engine::Error) -> Self {
+        match error.code {
+            ErrorCode::Internal | ErrorCode::Unavailable | ErrorCode::Timeout => Self::database(error),
+            _ => Self::mistake(error.message.clone()),
+        }
     }
 
     fn new(blame: Blame, message: impl Into<String>) -> Self {

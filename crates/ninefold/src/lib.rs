@@ -14,6 +14,7 @@ mod server;
 mod structure;
 mod suggest;
 mod telemetry;
+mod transfer;
 mod watched;
 mod wiring;
 

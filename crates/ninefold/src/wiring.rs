@@ -20,21 +20,37 @@ use crate::mail::{LogMail, NoMail};
 /// # Errors
 /// A sentence for people: the environment is not as it has to be.
 pub(crate) fn open(dir: &Path, database: &Database, purpose: Purpose) -> Result<Ports, Failure> {
-    let store = Arc::new(open_sqlite(dir, database)?);
+    Ok(ports(open_sqlite(dir, database, SqliteStore::open)?, purpose))
+}
+
+/// As [`open`], for a command that is content to work beside a process that serves the database: it reads and imports,
+/// and commits nothing else.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_beside(dir: &Path, database: &Database) -> Result<Ports, Failure> {
+    let store = open_sqlite(dir, database, SqliteStore::open_beside)?;
+    Ok(ports(store, Purpose::Production))
+}
+
+fn ports(store: SqliteStore, purpose: Purpose) -> Ports {
+    let store = Arc::new(store);
     let mail: Arc<dyn Mail> = match purpose {
         Purpose::Development => Arc::new(LogMail),
         Purpose::Production => Arc::new(NoMail),
     };
-    Ok(Ports {
+    Ports {
         store: store.clone(),
         accounts: store.clone(),
         migrator: store,
         clock: Arc::new(SystemClock),
         mail,
-    })
+    }
 }
 
-fn open_sqlite(dir: &Path, database: &Database) -> Result<SqliteStore, Failure> {
+type Open = fn(&Location, &SqliteOptions) -> Result<SqliteStore, OpenError>;
+
+fn open_sqlite(dir: &Path, database: &Database, open: Open) -> Result<SqliteStore, Failure> {
     let location = match Location::from_url(&database.url) {
         Some(Location::File(path)) => Location::File(dir.join(path)),
         Some(Location::Memory) => Location::Memory,
@@ -67,7 +83,7 @@ fn open_sqlite(dir: &Path, database: &Database) -> Result<SqliteStore, Failure> 
         wal_pages_max: database.log_pages_max,
         ..SqliteOptions::default()
     };
-    SqliteStore::open(&location, &options).map_err(|error| {
+    open(&location, &options).map_err(|error| {
         let failure = Failure::environment(format!("the database can't be opened: {error}"));
         match error {
             OpenError::NoFolder(_) => failure.help("make the folder, or choose another place with --database"),

@@ -6,6 +6,8 @@
 mod admin;
 mod check;
 mod dev;
+mod export;
+mod import;
 mod migrate;
 mod new;
 #[cfg(test)]
@@ -48,6 +50,8 @@ enum Command {
     Dev(dev::Dev),
     Serve(serve::Serve),
     Seed(seed::Seed),
+    Import(import::Import),
+    Export(export::Export),
     Check(check::Check),
     Migrate(migrate::Migrate),
     Admin(admin::Admin),
@@ -60,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Dev(command) => in_runtime(command.run()),
         Command::Serve(command) => in_runtime(command.run()),
         Command::Seed(command) => in_runtime(command.run()),
+        Command::Import(command) => in_runtime(command.run()),
+        Command::Export(command) => in_runtime(command.run()),
         Command::Check(command) => command.run(),
         Command::Migrate(command) => in_runtime(command.run()),
         Command::Admin(command) => in_runtime(command.run()),

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::Model;
-use engine::model::{Collection, Field, FieldKind, Scalar, ValueType};
+use engine::model::Collection;
 use engine::operations::Data;
 use serde_json::Value as Json;
 
 use super::{FOLDER, Record};
 use crate::failure::Failure;
 use crate::suggest::did_you_mean;
+use crate::transfer::Notation;
 
 /// All records, file by file in the order of their names.
 pub(super) fn read(folder: &Path, model: &Model) -> Result<Vec<Record>, Failure> {
@@ -113,7 +114,7 @@ fn csv(text: &str, collection: &Collection) -> Parsed {
         // An empty cell is a value that isn't given.
         for (name, cell) in header.iter().zip(&row).filter(|(_, cell)| !cell.is_empty()) {
             let value = match collection.field_named(name) {
-                Some(field) => cell_value(field, cell),
+                Some(field) => Notation::of(field).read(cell),
                 None => cell.into(),
             };
             data.insert(name.to_owned(), value);
@@ -121,34 +122,4 @@ fn csv(text: &str, collection: &Collection) -> Parsed {
         records.push((place, data));
     }
     Ok(records)
-}
-
-/// A cell as the field's type has it in JSON; what doesn't fit stays text, and the engine says what it should be.
-fn cell_value(field: &Field, cell: &str) -> Json {
-    let parsed = || serde_json::from_str(cell).unwrap_or_else(|_| cell.into());
-    match &field.kind {
-        FieldKind::Value(ValueType::Scalar(scalar)) => match scalar {
-            Scalar::Int | Scalar::Float | Scalar::Boolean | Scalar::Json => parsed(),
-            // As text these lose nothing.
-            Scalar::Long | Scalar::Decimal => cell.into(),
-            Scalar::Id
-            | Scalar::String
-            | Scalar::DateTime
-            | Scalar::Date
-            | Scalar::Bytes
-            | Scalar::Email
-            | Scalar::Url
-            | Scalar::File => cell.into(),
-        },
-        FieldKind::Value(ValueType::Enum(_)) | FieldKind::Reference { .. } => cell.into(),
-        FieldKind::Value(ValueType::Document(_)) => parsed(),
-        // A JSON list, or items between semicolons.
-        FieldKind::Value(ValueType::List { .. }) | FieldKind::Links { .. } | FieldKind::Inverse { .. } => {
-            if cell.starts_with('[') {
-                parsed()
-            } else {
-                cell.split(';').map(str::trim).collect()
-            }
-        }
-    }
 }

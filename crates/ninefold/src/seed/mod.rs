@@ -12,23 +12,20 @@ mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use engine::access::Principal;
-use engine::operations::{Action, Ctx, Data, ListRequest, Step};
+use engine::operations::{Action, Data, ListRequest, Step};
 use engine::query::Effect;
 use engine::{Engine, Error, ErrorCode, Model};
 use futures::future::try_join_all;
 use identity::Identity;
 use uuid::Uuid;
 
+use crate::application::operator;
 use crate::failure::Failure;
 use order::Placed;
 
 /// The folder in an application's folder.
 const FOLDER: &str = "seed";
-/// How long the one transaction may take.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
 /// The field of an account's record that becomes its credential.
 const PASSWORD: &str = "password";
 
@@ -74,7 +71,7 @@ pub(crate) async fn is_empty(engine: &Engine) -> Result<bool, Failure> {
             ..ListRequest::default()
         };
         let page = engine
-            .list(&administrator(), &request)
+            .list(&operator("seed"), &request)
             .await
             .map_err(|error| Failure::database(&error))?;
         if !page.rows.is_empty() {
@@ -104,7 +101,7 @@ pub(crate) async fn load(dir: &Path, engine: &Engine, identity: &Identity) -> Re
     let effects = effects(credentials, identity).await?;
     let places: Vec<_> = placed.iter().map(|placed| placed.place.clone()).collect();
     let steps = placed.into_iter().map(|Placed { step, .. }| step).collect();
-    match engine.load(&administrator(), steps, effects).await {
+    match engine.load(&operator("seed"), steps, effects).await {
         Ok(_) => Ok(loaded),
         Err(error) => Err(match error.operation.and_then(|index| places.get(index)) {
             Some(place) => refused(place, &error),
@@ -157,16 +154,6 @@ fn split_credential(Record { data, place, .. }: &mut Record) -> Result<Option<Cr
         user: user.ok_or_else(|| wrong("id", "must be a UUID"))?,
         password: password.to_owned(),
     }))
-}
-
-/// The operator, who is nobody in particular.
-fn administrator() -> Ctx {
-    Ctx {
-        principal: Principal::Administrator { id: Uuid::nil() },
-        request_id: "seed".into(),
-        deadline: Instant::now() + LOAD_TIMEOUT,
-        address: None,
-    }
 }
 
 fn create(record: Record) -> Placed {

@@ -47,6 +47,8 @@ async fn every_command_has_help_with_examples() {
         &["dev", "--help"],
         &["serve", "--help"],
         &["seed", "--help"],
+        &["import", "--help"],
+        &["export", "--help"],
         &["check", "--help"],
         &["migrate", "--help"],
         &["admin", "create", "--help"],
