@@ -5,12 +5,12 @@ use std::sync::Arc;
 use engine::Model;
 use engine::access::Principal;
 use engine::expr::{Aliases, Before, Expects, Expression, Facts, Input, Lowering, RequestFacts, Scope};
-use engine::model::{Collection, Timestamp, Value};
+use engine::model::{Timestamp, Value};
 use engine::query::interpret::Relations;
 use engine::query::{Alias, Bindings, Image, Pred};
 use proptest::prelude::*;
 use rusqlite::Connection;
-use testkit::expr::{World, before_conditions, callers, conditions, model, worlds};
+use testkit::expr::{Case, ChangeCase, Schema, World, cases, change_cases};
 
 use super::predicate::Compiler;
 use super::sql::Sql;
@@ -21,18 +21,14 @@ use crate::sqlite::testing;
 
 const NOW: Timestamp = Timestamp(1_750_000_000_123);
 
-fn task(model: &Model) -> &Collection {
-    model.by_name("Task").expect("the schema has tasks")
-}
-
-fn compiled(model: &Model, source: &str) -> Expression {
+fn compiled(schema: &Schema, source: &str) -> Expression {
     let scope = Scope {
-        record: Some(task(model).id),
+        record: Some(schema.root().id),
         before: true,
         bare_fields: false,
     };
-    let compiled = Expression::compile(source, scope, Expects::Condition, model);
-    compiled.unwrap_or_else(|errors| panic!("{source}: {errors:?}"))
+    let compiled = Expression::compile(source, scope, Expects::Condition, &schema.model);
+    compiled.unwrap_or_else(|errors| panic!("{source}: {errors:?}\n{schema:?}"))
 }
 
 fn facts(principal: &Principal) -> Facts<'_> {
@@ -75,12 +71,12 @@ fn lowered(model: &Model, expression: &Expression, principal: &Principal, before
 
 /// `Some(truth)`, or `None` for an error.
 fn evaluated(
-    model: &Model,
     expression: &Expression,
     world: &World,
     principal: &Principal,
     (record, before): (&Image, &Image),
 ) -> Option<bool> {
+    let model = &*world.schema.model;
     let related = Relations { model, records: world };
     let input = Input {
         model,
@@ -97,26 +93,26 @@ fn evaluated(
 
 /// A world in a database.
 struct Database {
-    model: Arc<Model>,
+    schema: Arc<Schema>,
     connection: Connection,
 }
 
 impl Database {
     fn holding(world: &World) -> Self {
-        let (model, connection) = (model(), testing::connection());
-        crate::migrate::create(&connection, &model).expect("an empty database takes the tables");
-        let database = Self { model, connection };
+        let (schema, connection) = (world.schema.clone(), testing::connection());
+        crate::migrate::create(&connection, &schema.model).expect("an empty database takes the tables");
+        let database = Self { schema, connection };
         database
             .connection
             .execute_batch("BEGIN")
             .expect("nothing is under way");
-        for (collection, images) in database.model.collections.iter().zip(&world.records) {
+        for (collection, images) in database.schema.model.collections.iter().zip(&world.records) {
             for image in images {
                 database.execute(insert(&Sqlite, collection, image));
             }
         }
         for link in &world.links {
-            let links = Links::of(database.model.collection(link.collection), link.field);
+            let links = Links::of(database.schema.model.collection(link.collection), link.field);
             database.execute(insert_link(&Sqlite, links, &link.source, &link.target));
         }
         database
@@ -127,18 +123,18 @@ impl Database {
     }
 
     fn execute(&self, statement: Statement<'_>) {
-        at_once(testing::session(&self.connection, &self.model).execute(statement)).expect("worlds are well");
+        at_once(testing::session(&self.connection, &self.schema.model).execute(statement)).expect("worlds are well");
     }
 
-    /// For each task in the order of ids, whether a predicate holds.
+    /// For each record of the root in the order of ids, whether a predicate holds.
     fn holds(&self, frame: Frame<'_>, pred: &Pred) -> Vec<bool> {
-        let task = task(&self.model);
-        let mut compiler = Compiler::new(Sql::new(&Sqlite), frame, task);
+        let root = self.schema.root();
+        let mut compiler = Compiler::new(Sql::new(&Sqlite), frame, root);
         compiler.sql.push("SELECT ");
         compiler.select_truth(pred);
-        compiler.select_from(task);
+        compiler.select_from(root);
         compiler.sql.push(" ORDER BY t0.id");
-        let rows = at_once(testing::session(&self.connection, &self.model).query(compiler.sql.finish()));
+        let rows = at_once(testing::session(&self.connection, &self.schema.model).query(compiler.sql.finish()));
         let rows = rows.unwrap_or_else(|error| panic!("{pred:?}: {error}"));
         rows.into_iter().map(|row| row[0] == Value::Bool(true)).collect()
     }
@@ -158,21 +154,18 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn sqlite_finds_what_the_expression_is_true_of(
-        sources in prop::collection::vec(conditions(), 6),
-        world in worlds(),
-        principal in callers(),
-    ) {
-        let model = model();
+    fn sqlite_finds_what_the_expression_is_true_of(case in cases(6)) {
+        let Case { sources, world, principal } = case;
+        let (schema, model) = (&*world.schema, &*world.schema.model);
         let (database, bindings) = (Database::holding(&world), bindings(&principal));
-        let frame = Frame::reading(&model, &bindings);
+        let frame = Frame::reading(model, &bindings);
         for source in sources {
-            let (plain, negated) = (compiled(&model, &source), compiled(&model, &format!("!({source})")));
-            let lower = |expression| lowered(&model, expression, &principal, Before::Record);
+            let (plain, negated) = (compiled(schema, &source), compiled(schema, &format!("!({source})")));
+            let lower = |expression| lowered(model, expression, &principal, Before::Record);
             let (Some(is_true), Some(is_false)) = (lower(&plain), lower(&negated)) else { continue };
-            let records = &world.records[usize::from(task(&model).id.0)];
+            let records = &world.records[usize::from(schema.root().id.0)];
             let expected: Vec<Option<bool>> =
-                records.iter().map(|record| evaluated(&model, &plain, &world, &principal, (record, record))).collect();
+                records.iter().map(|record| evaluated(&plain, &world, &principal, (record, record))).collect();
             let truths = database.holds(frame, &is_true);
             let falsehoods = database.holds(frame, &is_false);
             for (index, expected) in expected.into_iter().enumerate() {
@@ -187,35 +180,31 @@ proptest! {
     }
 
     #[test]
-    fn sqlite_judges_a_change_as_the_evaluator_does(
-        source in before_conditions(),
-        world in worlds(),
-        principal in callers(),
-        changes in worlds(),
-    ) {
-        let model = model();
-        let (task, bindings) = (task(&model), bindings(&principal));
+    fn sqlite_judges_a_change_as_the_evaluator_does(case in change_cases()) {
+        let ChangeCase { source, world, principal, changed: image } = case;
+        let (schema, model) = (&*world.schema, &*world.schema.model);
+        let (root, bindings) = (schema.root(), bindings(&principal));
         let database = Database::holding(&world);
-        let expression = compiled(&model, &source);
+        let expression = compiled(schema, &source);
         let mut captures = Vec::new();
-        let Some(after) = lowered(&model, &expression, &principal, Before::Captured(&mut captures)) else {
+        let Some(after) = lowered(model, &expression, &principal, Before::Captured(&mut captures)) else {
             return Ok(());
         };
-        let reading = Frame::reading(&model, &bindings);
+        let reading = Frame::reading(model, &bindings);
         let captured: Vec<bool> = captures.iter().map(|pred| database.holds(reading, pred)[0]).collect();
 
         let mut changed = world.clone();
-        let tasks = usize::from(task.id.0);
-        let (stored, image) = (&world.records[tasks][0], &changes.records[tasks][0]);
-        changed.records[tasks][0] = image.clone();
-        let slot = task.slot(task.key[0]).expect("a key is stored");
+        let records = usize::from(root.id.0);
+        let stored = &world.records[records][0];
+        changed.records[records][0] = image.clone();
+        let slot = root.slot(root.key[0]).expect("a key is stored");
         let key = engine::model::Key(vec![stored.0[slot].clone()]);
-        if let Some(statement) = update(&Sqlite, (task, &key), stored, image) {
+        if let Some(statement) = update(&Sqlite, (root, &key), stored, &image) {
             database.execute(statement);
         }
-        let frame = Frame { before: Some((task, stored)), captured: &captured, ..reading };
+        let frame = Frame { before: Some((root, stored)), captured: &captured, ..reading };
         let got = database.holds(frame, &after)[0];
-        let expected = evaluated(&model, &expression, &changed, &principal, (image, stored)) == Some(true);
+        let expected = evaluated(&expression, &changed, &principal, (&image, stored)) == Some(true);
         prop_assert_eq!(got, expected, "{}\n  {:?}\n  captures {:?}", source, after, captures);
     }
 }

@@ -1,31 +1,27 @@
 //! Conditions on a change: `before` is the stored record, `record` what it becomes.
 
+use engine::model::{FieldKind, Scalar, ValueType};
 use proptest::prelude::*;
 
+use super::Schema;
 use super::generate::{Names, level};
-
-/// Columns of `Task` that are compared with what they were.
-const COLUMNS: &[&str] = &[
-    "title", "note", "priority", "effort", "done", "flag", "owner", "team", "due", "status",
-];
+use super::vocabulary::Vocabulary;
 
 /// Conditions on `record` and `before`, joined as the language allows: the relations of `before` in conditions of their own.
-pub fn before_conditions() -> impl Strategy<Value = String> {
-    let names = |record: &str| Names {
-        tasks: vec![record.into()],
-        // Tasks reached over other records may be the one that changes.
-        tasks_reached: false,
-        auth: true,
-        ..Names::default()
-    };
-    let unchanged = (prop::sample::select(COLUMNS), prop::sample::select(&["==", "!="][..]))
+pub fn before_conditions(schema: &Schema) -> BoxedStrategy<String> {
+    let root = schema.root();
+    // A record of the root that is reached over others may be the one that changes.
+    let vocabulary = Vocabulary::of(&schema.model).avoiding(root.id);
+    let names = |record: &str| Names::of(vocabulary.clone(), record, root.id);
+    let columns: Vec<String> = columns(schema).map(str::to_owned).collect();
+    let unchanged = (prop::sample::select(columns), prop::sample::select(&["==", "!="][..]))
         .prop_map(|(column, operator)| format!("(before.{column} {operator} record.{column})"));
     let part = prop_oneof![
         2 => level(2, &names("record")).condition,
         3 => level(2, &names("before")).condition,
         1 => unchanged,
     ];
-    part.prop_recursive(3, 8, 3, |inner| {
+    let joined = part.prop_recursive(3, 8, 3, |inner| {
         prop_oneof![
             (inner.clone(), prop::sample::select(&["&&", "||"][..]), inner.clone())
                 .prop_map(|(left, operator, right)| format!("({left} {operator} {right})")),
@@ -33,5 +29,16 @@ pub fn before_conditions() -> impl Strategy<Value = String> {
             (inner.clone(), inner.clone(), inner)
                 .prop_map(|(condition, then, otherwise)| format!("({condition} ? {then} : {otherwise})")),
         ]
-    })
+    });
+    joined.boxed()
+}
+
+/// Columns of the root that can be compared with what they were.
+fn columns(schema: &Schema) -> impl Iterator<Item = &str> {
+    let compared = schema.root().stored().filter(|field| match &field.kind {
+        FieldKind::Value(ValueType::Scalar(scalar)) => !matches!(scalar, Scalar::Json | Scalar::Bytes | Scalar::File),
+        FieldKind::Value(ValueType::Enum(_)) | FieldKind::Reference { .. } => true,
+        _ => false,
+    });
+    compared.map(|field| field.name.as_str())
 }

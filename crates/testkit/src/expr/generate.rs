@@ -2,33 +2,26 @@
 //!
 //! Each level is made of the one below it; an iteration's body is made of the level below with one more name in scope.
 
+use engine::model::{CollectionId, EnumId};
 use proptest::prelude::*;
+
+use super::Schema;
+use super::vocabulary::{Kind, Vocabulary};
 
 type Text = BoxedStrategy<String>;
 
 /// Which names there are, as what they stand for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Names {
-    pub(super) tasks: Vec<String>,
-    pub(super) users: Vec<String>,
-    pub(super) teams: Vec<String>,
-    pub(super) texts: Vec<String>,
-    pub(super) ints: Vec<String>,
-    /// Whether sets of tasks may be reached.
-    pub(super) tasks_reached: bool,
-    /// Whether `auth` may be named.
-    pub(super) auth: bool,
+    vocabulary: Vocabulary,
+    records: Vec<(String, CollectionId)>,
+    texts: Vec<String>,
+    ints: Vec<String>,
 }
 
-/// Conditions on a `record` of `Task`.
-pub fn conditions() -> impl Strategy<Value = String> {
-    let names = Names {
-        tasks: vec!["record".into()],
-        tasks_reached: true,
-        auth: true,
-        ..Names::default()
-    };
-    level(3, &names).condition
+/// Conditions on a `record` of the schema's root.
+pub fn conditions(schema: &Schema) -> BoxedStrategy<String> {
+    level(3, &Names::of(Vocabulary::of(&schema.model), "record", schema.root().id)).condition
 }
 
 /// Expressions of each type.
@@ -39,92 +32,71 @@ pub(super) struct Level {
     float: Text,
     decimal: Text,
     text: Text,
-    status: Text,
     moment: Text,
     day: Text,
     duration: Text,
-    user: Text,
-    team: Text,
+    enums: Vec<(EnumId, Text)>,
+    records: Vec<(CollectionId, Text)>,
 }
 
 fn one_of(choices: Vec<String>) -> Text {
     prop::sample::select(choices).boxed()
 }
 
-/// A nullable field of each of some records, and constants.
-fn leaves(records: &[String], fields: &[&str], constants: &[&str]) -> Vec<String> {
-    let named = records
-        .iter()
-        .flat_map(|record| fields.iter().map(move |field| format!("{record}.{field}")));
-    // Fields are worth more than constants.
-    let named: Vec<String> = named.collect();
-    let mut all = [named.clone(), named].concat();
-    all.extend(constants.iter().map(|constant| (*constant).to_owned()));
-    all
+/// Made only where it is chosen: what an iteration's body is made of is as much as all around it.
+fn lazily(make: impl Fn() -> Text + 'static) -> Text {
+    Just(()).prop_flat_map(move |()| make()).boxed()
+}
+
+fn any_of(choices: Vec<Text>) -> Option<Text> {
+    (!choices.is_empty()).then(|| prop::strategy::Union::new(choices).boxed())
 }
 
 fn ground(names: &Names) -> Level {
-    let tasks = &names.tasks;
-    let mut ints = leaves(
-        tasks,
-        &[
-            "priority",
-            "effort",
-            "big",
-            "total",
-            "spot.floor",
-            "spot.count",
-            "spot.inner.level",
-            "place.floor",
-        ],
-        &["0", "1", "2", "-1"],
-    );
-    ints.extend(leaves(&names.users, &["age"], &[]));
-    ints.extend(leaves(&names.teams, &["quota"], &[]));
-    ints.extend(names.ints.iter().cloned());
-    let mut texts = leaves(tasks, &["title", "note", "spot.city", "spot.zip", "place.city"], &[]);
-    texts.extend(leaves(&names.users, &["name", "nick"], &[]));
-    texts.extend(leaves(&names.teams, &["name", "topic"], &[]));
-    texts.extend(names.texts.iter().cloned());
-    texts.extend(["'a'", "'ab'", "''", "'LIVE'"].map(str::to_owned));
-    let mut users = leaves(tasks, &["owner", "team.lead"], &[]);
-    users.extend(leaves(&names.users, &["manager", "id"], &[]));
-    users.extend(leaves(&names.teams, &["lead"], &[]));
-    users.extend(names.users.iter().cloned());
-    if names.auth {
-        users.extend(["auth.id", "auth.user"].map(str::to_owned));
-        texts.push("string(auth.claims.tenant)".into());
-    }
-    let mut teams = leaves(tasks, &["team", "team.parent"], &[]);
-    teams.extend(leaves(&names.teams, &["parent", "id"], &[]));
-    teams.extend(names.teams.iter().cloned());
-    let mut conditions = leaves(tasks, &["done", "flag", "spot.open", "place.open"], &["true", "false"]);
-    conditions.extend(leaves(&names.users, &["active"], &[]));
-    conditions.extend(leaves(&names.teams, &["open"], &[]));
+    let leaves = |kind, variables: &[String], constants: &[&str]| {
+        let fields = names.fields(kind);
+        // Fields are worth more than constants.
+        let mut all = [fields.clone(), fields, variables.to_vec()].concat();
+        all.extend(constants.iter().map(|constant| (*constant).to_owned()));
+        one_of(all)
+    };
+    let enums = names.vocabulary.enums().filter_map(|id| {
+        let fields = names.fields(Kind::Enum(id));
+        (!fields.is_empty()).then(|| (id, one_of(fields)))
+    });
+    let records = names.vocabulary.collections().filter_map(|id| {
+        let mut found = names.fields(Kind::One(id));
+        found.extend(
+            names
+                .records
+                .iter()
+                .filter(|(name, of)| *of == id && name.starts_with('v'))
+                .map(|(name, _)| name.clone()),
+        );
+        if names.vocabulary.model.accounts == Some(id) {
+            found.extend(["auth.id", "auth.user"].map(str::to_owned));
+        }
+        (!found.is_empty()).then(|| (id, one_of(found)))
+    });
     Level {
-        condition: one_of(conditions),
-        int: one_of(ints),
-        float: one_of(leaves(tasks, &["ratio", "rate", "spot.lat"], &["0.0", "1.5", "-2.0"])),
-        decimal: one_of(leaves(
-            tasks,
-            &["price", "fee", "spot.cost"],
-            &["decimal('1.5')", "decimal('0')"],
-        )),
-        text: one_of(texts),
-        status: one_of(leaves(tasks, &["status", "phase", "spot.status"], &[])),
-        moment: one_of(leaves(
-            tasks,
-            &["due", "closed", "spot.since"],
-            &["now", "timestamp('2024-05-01T12:00:00Z')"],
-        )),
-        day: one_of(leaves(tasks, &["day", "until", "spot.day"], &["date('2024-05-01')"])),
+        condition: leaves(Kind::Bool, &[], &["true", "false"]),
+        int: leaves(Kind::Int, &names.ints, &["0", "1", "2", "-1"]),
+        float: leaves(Kind::Float, &[], &["0.0", "1.5", "-2.0"]),
+        decimal: leaves(Kind::Decimal, &[], &["decimal('1.5')", "decimal('0')"]),
+        text: leaves(
+            Kind::Text,
+            &names.texts,
+            &["'a'", "'ab'", "''", "'LIVE'", "string(auth.claims.tenant)"],
+        ),
+        moment: leaves(Kind::Moment, &[], &["now", "timestamp('2024-05-01T12:00:00Z')"]),
+        day: leaves(Kind::Day, &[], &["date('2024-05-01')"]),
         duration: one_of(
             ["duration('1h')", "duration('-36h')", "duration('87000000h')"]
                 .map(str::to_owned)
                 .to_vec(),
         ),
-        user: one_of(users),
-        team: one_of(teams),
+        enums: enums.collect(),
+        records: records.collect(),
     }
 }
 
@@ -135,19 +107,26 @@ pub(super) fn level(depth: usize, names: &Names) -> Level {
     }
     let below = level(depth - 1, names);
     let condition = conditions_of(depth, names, &below, &ground);
+    let records = ground
+        .records
+        .into_iter()
+        .zip(&below.records)
+        .map(|((id, ground), (_, deeper))| {
+            let chosen = choice(&below.condition, deeper);
+            (id, prop_oneof![4 => ground, 1 => chosen].boxed())
+        });
     Level {
         condition,
         int: prop_oneof![3 => ground.int, 3 => ints(&below), 1 => sizes(depth, names)].boxed(),
         float: prop_oneof![2 => ground.float, 1 => floats(&below)].boxed(),
         decimal: prop_oneof![2 => ground.decimal, 1 => decimals(&below)].boxed(),
         text: prop_oneof![2 => ground.text, 1 => texts(&below)].boxed(),
-        status: ground.status,
         moment: prop_oneof![3 => ground.moment, 1 => moments(&below)].boxed(),
         day: prop_oneof![3 => ground.day, 1 => below.moment.clone().prop_map(|moment| format!("date({moment})"))]
             .boxed(),
         duration: prop_oneof![3 => ground.duration, 1 => durations(&below)].boxed(),
-        user: prop_oneof![4 => ground.user, 1 => choice(&below.condition, &below.user)].boxed(),
-        team: prop_oneof![4 => ground.team, 1 => choice(&below.condition, &below.team)].boxed(),
+        enums: ground.enums,
+        records: records.collect(),
     }
 }
 
@@ -209,12 +188,14 @@ fn decimals(below: &Level) -> Text {
 }
 
 fn texts(below: &Level) -> Text {
+    let records = below.records.iter().map(|(_, text)| text);
+    let named = records.chain(below.enums.iter().map(|(_, text)| text)).cloned();
+    let named = any_of(named.collect()).unwrap_or_else(|| below.int.clone());
     prop_oneof![
         2 => pair(&below.text, &["+"], &below.text),
         2 => apply(&below.text, &["_.lowerAscii()", "_.upperAscii()", "_.trim()"]),
         1 => apply(&below.int, &["string(_)"]),
-        1 => apply(&below.user, &["string(_)"]),
-        1 => apply(&below.status, &["string(_)"]),
+        2 => apply(&named, &["string(_)"]),
         1 => choice(&below.condition, &below.text),
     ]
     .boxed()
@@ -239,6 +220,21 @@ fn durations(below: &Level) -> Text {
 
 fn conditions_of(depth: usize, names: &Names, below: &Level, ground: &Level) -> Text {
     let null = Just("null".to_owned()).boxed();
+    let nullable = [below.int.clone(), below.text.clone()].into_iter();
+    let nullable = nullable.chain(below.records.iter().map(|(_, text)| text.clone()));
+    let nullable = nullable.chain(ground.enums.iter().map(|(_, text)| text.clone()));
+    let nullable = any_of(nullable.collect()).expect("two at least");
+    let records = any_of(
+        below
+            .records
+            .iter()
+            .map(|(_, text)| pair(text, EQUALITY, text))
+            .collect(),
+    );
+    let enums = below
+        .enums
+        .iter()
+        .map(|(id, text)| pair(text, EQUALITY, &names.values(*id)));
     let comparisons = prop_oneof![
         4 => pair(&below.int, ORDER, &below.int),
         2 => pair(&below.float, ORDER, &below.float),
@@ -247,11 +243,10 @@ fn conditions_of(depth: usize, names: &Names, below: &Level, ground: &Level) -> 
         2 => pair(&below.moment, ORDER, &below.moment),
         1 => pair(&below.day, ORDER, &below.day),
         1 => pair(&below.duration, ORDER, &below.duration),
-        4 => pair(&below.user, EQUALITY, &below.user),
-        1 => pair(&below.team, EQUALITY, &below.team),
-        1 => pair(&below.status, EQUALITY, &one_of(vec!["'LIVE'".into(), "'DONE'".into()])),
+        5 => records.unwrap_or_else(|| pair(&below.text, EQUALITY, &below.text)),
+        1 => any_of(enums.collect()).unwrap_or_else(|| pair(&below.int, EQUALITY, &below.int)),
         1 => pair(&below.condition, EQUALITY, &below.condition),
-        1 => pair(&prop_oneof![below.int.clone(), below.text.clone(), below.user.clone(), ground.status.clone()].boxed(), EQUALITY, &null),
+        1 => pair(&nullable, EQUALITY, &null),
     ];
     let logic = prop_oneof![
         2 => pair(&below.condition, &["&&", "||"], &below.condition),
@@ -295,26 +290,24 @@ fn memberships(depth: usize, names: &Names, below: &Level) -> Text {
         members(&below.text, &constants),
         members(&below.text, &text_lists(names)),
     ];
-    if !names.tasks.is_empty() {
-        choices.push(members(&below.user, &users_of(depth, names)));
-        choices.push(members(
-            &prop_oneof![3 => below.int.clone(), 1 => Just("null".to_owned())].boxed(),
-            &one_of(leaves(&names.tasks, &["marks"], &[])),
-        ));
-        choices.push(members(&below.status, &one_of(leaves(&names.tasks, &["phases"], &[]))));
+    if let Some(lists) = names.some(Kind::Ints) {
+        let item = prop_oneof![3 => below.int.clone(), 1 => Just("null".to_owned())].boxed();
+        choices.push(members(&item, &lists));
+    }
+    for (id, item) in &below.enums {
+        choices.extend(names.some(Kind::Enums(*id)).map(|lists| members(item, &lists)));
+    }
+    for (id, item) in &below.records {
+        choices.extend(set_of(*id, depth, names).map(|set| members(item, &set)));
     }
     prop::strategy::Union::new(choices).boxed()
 }
 
 fn json(names: &Names, below: &Level) -> Text {
-    let Some(task) = names.tasks.first() else {
+    let Some(fields) = names.some(Kind::Json) else {
         return below.condition.clone();
     };
-    let part = one_of(
-        ["extra.a", "extra.b", "extra.a.b", "extra"]
-            .map(|part| format!("{task}.{part}"))
-            .to_vec(),
-    );
+    let part = apply(&fields, &["_.a", "_.b", "_.a.b", "_"]);
     prop_oneof![
         pair(&part, ORDER, &below.int),
         pair(&part, ORDER, &below.text),
@@ -326,41 +319,34 @@ fn json(names: &Names, below: &Level) -> Text {
 
 /// Lists of texts.
 fn text_lists(names: &Names) -> Text {
-    let mut lists = leaves(
-        &names.tasks,
-        &["tags", "spot.names", "place.names"],
-        &["['a', 'b']", "[]"],
-    );
-    if names.auth {
-        lists.push("auth.roles".into());
-    }
+    let fields = names.fields(Kind::Texts);
+    let mut lists = [fields.clone(), fields].concat();
+    lists.extend(["['a', 'b']", "[]", "auth.roles"].map(str::to_owned));
     one_of(lists)
 }
 
-/// Sets of users.
-fn users_of(depth: usize, names: &Names) -> Text {
-    let mut sets = leaves(&names.tasks, &["watchers", "team.members", "owner.reports"], &[]);
-    sets.extend(leaves(&names.users, &["reports"], &[]));
-    sets.extend(leaves(&names.teams, &["members"], &[]));
-    if names.auth {
-        sets.push("auth.user.reports".into());
-    }
-    let plain = one_of(sets);
+/// Sets of records of a collection.
+fn set_of(id: CollectionId, depth: usize, names: &Names) -> Option<Text> {
+    let plain = names.some(Kind::Many(id))?;
     if depth < 2 || names.variables() >= 2 {
-        return plain;
+        return Some(plain);
     }
-    let body = level(depth - 2, &names.with_user(depth)).condition;
+    let inner = names.with_record(depth, id);
+    let body = lazily(move || level(depth - 2, &inner).condition);
     let name = names.variable(depth);
     let filtered = (plain.clone(), body).prop_map(move |(set, body)| format!("{set}.filter({name}, {body})"));
-    prop_oneof![3 => plain, 1 => filtered].boxed()
+    Some(prop_oneof![3 => plain, 1 => filtered].boxed())
+}
+
+fn sets(depth: usize, names: &Names) -> Vec<(CollectionId, Text)> {
+    let all = names.vocabulary.collections();
+    all.filter_map(|id| Some((id, set_of(id, depth, names)?))).collect()
 }
 
 fn sizes(depth: usize, names: &Names) -> Text {
-    let mut choices = vec![text_lists(names)];
-    if !names.tasks.is_empty() || !names.users.is_empty() {
-        choices.push(users_of(depth, names));
-    }
-    apply(&prop::strategy::Union::new(choices).boxed(), &["size(_)", "_.size()"])
+    let sets = sets(depth, names).into_iter().map(|(_, set)| set);
+    let choices = std::iter::once(text_lists(names)).chain(sets).collect();
+    apply(&any_of(choices).expect("one at least"), &["size(_)", "_.size()"])
 }
 
 const QUANTIFIERS: &[&str] = &["exists", "all", "exists_one"];
@@ -371,7 +357,7 @@ fn iterations(depth: usize, names: &Names) -> Text {
     }
     let quantified = |range: Text, names: &Names, inner: Names| {
         let name = names.variable(depth);
-        let body = level(depth - 1, &inner).condition;
+        let body = lazily(move || level(depth - 1, &inner).condition);
         (range, prop::sample::select(QUANTIFIERS), body)
             .prop_map(move |(range, kind, body)| format!("{range}.{kind}({name}, {body})"))
             .boxed()
@@ -380,51 +366,63 @@ fn iterations(depth: usize, names: &Names) -> Text {
         quantified(text_lists(names), names, names.with_text(depth)),
         quantified(one_of(vec!["[0, 1, 2]".into()]), names, names.with_int(depth)),
     ];
-    if !names.tasks.is_empty() {
-        let mapped = users_of(depth, names).prop_flat_map({
-            let (name, inner) = (names.variable(depth), names.with_user(depth));
-            move |set| {
-                let name = name.clone();
-                level(0, &inner)
-                    .text
-                    .prop_map(move |body| format!("('a' in {set}.map({name}, {body}))"))
-            }
-        });
-        choices.push(quantified(users_of(depth, names), names, names.with_user(depth)));
+    choices.extend(
+        names
+            .some(Kind::Ints)
+            .map(|lists| quantified(lists, names, names.with_int(depth))),
+    );
+    for (id, set) in sets(depth, names) {
+        let (name, inner) = (names.variable(depth), names.with_record(depth, id));
+        let mapped = {
+            let inner = inner.clone();
+            (set.clone(), lazily(move || level(0, &inner).text))
+        };
+        let mapped = mapped.prop_map(move |(set, body)| format!("('a' in {set}.map({name}, {body}))"));
+        choices.push(quantified(set, names, inner));
         choices.push(mapped.boxed());
-        choices.push(quantified(
-            one_of(leaves(&names.tasks, &["marks"], &[])),
-            names,
-            names.with_int(depth),
-        ));
-        if names.tasks_reached {
-            let tasks = one_of(leaves(&names.tasks, &["team.tasks"], &[]));
-            choices.push(quantified(tasks, names, names.with_task(depth)));
-        }
     }
     prop::strategy::Union::new(choices).boxed()
 }
 
 impl Names {
+    pub(super) fn of(vocabulary: Vocabulary, record: &str, collection: CollectionId) -> Self {
+        Self {
+            vocabulary,
+            records: vec![(record.to_owned(), collection)],
+            texts: Vec::new(),
+            ints: Vec::new(),
+        }
+    }
+
+    fn fields(&self, kind: Kind) -> Vec<String> {
+        self.vocabulary.find(&self.records, kind)
+    }
+
+    fn some(&self, kind: Kind) -> Option<Text> {
+        let fields = self.fields(kind);
+        (!fields.is_empty()).then(|| one_of(fields))
+    }
+
+    /// What an enum's fields may be compared with.
+    fn values(&self, id: EnumId) -> Text {
+        let values = self.vocabulary.model.enumeration(id).values.iter();
+        one_of(values.map(|value| format!("'{}'", value.name)).collect())
+    }
+
     /// A name that no level above uses.
     fn variable(&self, depth: usize) -> String {
         format!("v{depth}")
     }
 
     fn variables(&self) -> usize {
-        let all = [&self.tasks, &self.users, &self.teams, &self.texts, &self.ints];
-        all.into_iter().flatten().filter(|name| name.starts_with('v')).count()
+        let records = self.records.iter().map(|(name, _)| name);
+        let all = records.chain(&self.texts).chain(&self.ints);
+        all.filter(|name| name.starts_with('v')).count()
     }
 
-    fn with_user(&self, depth: usize) -> Self {
+    fn with_record(&self, depth: usize, collection: CollectionId) -> Self {
         let mut inner = self.clone();
-        inner.users.push(self.variable(depth));
-        inner
-    }
-
-    fn with_task(&self, depth: usize) -> Self {
-        let mut inner = self.clone();
-        inner.tasks.push(self.variable(depth));
+        inner.records.push((self.variable(depth), collection));
         inner
     }
 

@@ -61,7 +61,7 @@ pub fn plain_cases() -> impl Strategy<Value = PlainCase> {
     let flag = collection.slot(collection.by_name["flag"]).expect("it is stored");
     // Without the magnitudes that we refuse to calculate with, and without lists and conditions that are null, which
     // cel-python has its own ideas of.
-    let record = world::image(collection, 0).prop_map(move |mut record| {
+    let record = world::image(&model, collection, 0).prop_map(move |mut record| {
         for slot in &floats {
             if let Value::Float(float) = &mut record.0[*slot] {
                 *float = (*float % 1000.0 * 4.0).round() / 4.0;

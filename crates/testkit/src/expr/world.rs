@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::Model;
 use engine::access::Principal;
 use engine::model::{Collection, CollectionId, FieldId, FieldKind, Value};
 use engine::query::Image;
@@ -9,11 +10,12 @@ use engine::query::interpret::Records;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{model, values};
+use super::{Schema, values};
 
 /// Records of each collection, by the model's order, and what their to-many fields hold.
 #[derive(Debug, Clone)]
 pub struct World {
+    pub schema: Arc<Schema>,
     pub records: Vec<Vec<Image>>,
     pub links: Vec<Link>,
 }
@@ -35,13 +37,14 @@ pub(super) fn key(collection: CollectionId, index: usize) -> Uuid {
 }
 
 /// Three records of each collection. References lead to records that exist.
-pub fn worlds() -> impl Strategy<Value = World> {
-    let model = model();
+pub fn worlds(schema: &Arc<Schema>) -> BoxedStrategy<World> {
+    let (schema, model) = (schema.clone(), schema.model.clone());
     let records: Vec<BoxedStrategy<Vec<Image>>> = model
         .collections
         .iter()
         .map(|collection| {
-            let images: Vec<BoxedStrategy<Image>> = (0..RECORDS).map(|index| image(collection, index)).collect();
+            let images: Vec<BoxedStrategy<Image>> =
+                (0..RECORDS).map(|index| image(&model, collection, index)).collect();
             images.boxed()
         })
         .collect();
@@ -55,7 +58,7 @@ pub fn worlds() -> impl Strategy<Value = World> {
         })
         .collect();
     let pairs = prop::collection::vec(any::<bool>(), fields.len() * RECORDS * RECORDS);
-    (records, pairs).prop_map(move |(records, pairs)| {
+    let worlds = (records, pairs).prop_map(move |(records, pairs)| {
         let mut pairs = pairs.into_iter();
         let mut links = Vec::new();
         for (collection, field, target_collection) in &fields {
@@ -70,13 +73,17 @@ pub fn worlds() -> impl Strategy<Value = World> {
                 }
             }
         }
-        World { records, links }
-    })
+        World {
+            schema: schema.clone(),
+            records,
+            links,
+        }
+    });
+    worlds.boxed()
 }
 
 /// One record with random values.
-pub(super) fn image(collection: &Collection, index: usize) -> BoxedStrategy<Image> {
-    let model = model();
+pub(super) fn image(model: &Model, collection: &Collection, index: usize) -> BoxedStrategy<Image> {
     let id = Value::Id(key(collection.id, index));
     let fields: Vec<BoxedStrategy<Value>> = collection
         .stored()
@@ -92,15 +99,15 @@ pub(super) fn image(collection: &Collection, index: usize) -> BoxedStrategy<Imag
             }
             // Unique, so that any store takes it.
             _ if field.unique => Just(Value::text(format!("{}{index}@example.org", collection.path))).boxed(),
-            _ => values::of_field(&model, field),
+            _ => values::of_field(model, field),
         })
         .collect();
     fields.prop_map(Image).boxed()
 }
 
 /// Nobody, an administrator, and users of the world and of none.
-pub fn callers() -> impl Strategy<Value = Principal> {
-    let accounts = model().accounts.unwrap_or(CollectionId(0));
+pub fn callers(model: &Model) -> impl Strategy<Value = Principal> + use<> {
+    let accounts = model.accounts.unwrap_or(CollectionId(0));
     let user = |id: Uuid, roles: &[&str]| {
         let claims =
             serde_json::json!({"tenant": "a", "level": 1, "vip": true, "groups": ["a", "LIVE", 1], "none": null});
@@ -121,7 +128,7 @@ pub fn callers() -> impl Strategy<Value = Principal> {
 
 impl Records for World {
     fn record(&self, collection: CollectionId, key: &Value) -> Option<Image> {
-        let model = model();
+        let model = &self.schema.model;
         let slot = model.collection(collection).slot(model.collection(collection).key[0])?;
         let records = &self.records[usize::from(collection.0)];
         records.iter().find(|image| image.0[slot] == *key).cloned()
@@ -144,8 +151,7 @@ impl Records for World {
     }
 
     fn referencing(&self, collection: CollectionId, field: FieldId, target: &Value) -> Vec<Value> {
-        let model = model();
-        let collection = model.collection(collection);
+        let collection = self.schema.model.collection(collection);
         let (Some(key), Some(slot)) = (collection.slot(collection.key[0]), collection.slot(field)) else {
             return Vec::new();
         };
