@@ -2,7 +2,7 @@
 //!
 //! [`Engine::import`] is for the operator, an administrator like any other. Nothing is seen before
 //! [`Import::publish`], and nothing stays of an import that is taken back. Relations may be named by a unique field of
-//! the target in place of its key: `"country.code": "DE"` ([`relations`]).
+//! the target in place of its key: `"country.code": "DE"`.
 
 mod relations;
 
