@@ -31,7 +31,7 @@ test("chat: two people talk, live", () =>
     await jun.screenshot("welcome-dark");
     await ada.signUp("Ada Okafor");
     await jun.signUp("Jun Tanaka");
-    assert.ok(await jun.page.getByText("No rooms yet").isVisible(), "a newcomer is in no room");
+    await jun.page.getByText("No rooms yet").waitFor();
 
     await ada.makeRoom("Harbour café");
     await ada.say("Is anybody here?");
