@@ -3,23 +3,48 @@
 //! A thread of its own copies the log into the database (`PASSIVE`, which waits for nobody) after some thousand
 //! writes. Under a steady load that never empties the log, so beyond a bound the writer starts it over between two
 //! batches (`RESTART`): little is left to copy by then, and it waits for readers only briefly. A read that outlasts
-//! the wait postpones it to the next round; reads have a time limit, so the log stays bounded.
+//! the wait postpones it to the next round; reads have a time limit, so the log stays bounded. Snapshots that callers'
+//! connections only keep for the next read are ended beforehand, and where nobody reads from them any more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::connection::Timed;
+use super::inline::{Inline, UNUSED};
 use super::open::Possession;
 use super::options::SqliteOptions;
 
+/// What the side thread is asked for. Each at most once at a time.
+enum Errand {
+    Copy,
+    Watch,
+    End,
+}
+
+/// More than can be under way, so that nobody waits who asks.
+const ERRANDS_MAX: usize = 4;
+
+/// How others reach the side thread.
+#[derive(Clone)]
+pub(super) struct Errands(SyncSender<Errand>);
+
+impl Errands {
+    /// Lets go of snapshots when nobody reads from them any more.
+    pub(super) fn watch(&self) {
+        // A thread that has ended has no snapshots to wait for.
+        let _ = self.0.try_send(Errand::Watch);
+    }
+}
+
 /// The writer's half.
 pub(super) struct Checkpoints {
-    ask: SyncSender<()>,
+    errands: Errands,
+    inline: Arc<Inline>,
     shared: Arc<Shared>,
     writes: usize,
     /// The side thread is at work, or its result has not been looked at.
@@ -46,6 +71,7 @@ impl Checkpoints {
     pub(super) fn start(
         writer: &mut Timed,
         side: Timed,
+        inline: Arc<Inline>,
         options: &SqliteOptions,
         possession: Possession,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
@@ -54,13 +80,18 @@ impl Checkpoints {
         writer
             .on_commit(move |pages| counted.pages.store(pages, Ordering::Relaxed))
             .map_err(std::io::Error::other)?;
-        let (ask, asked) = sync_channel(1);
-        let told = Arc::clone(&shared);
+        let (sender, errands) = sync_channel(ERRANDS_MAX);
+        let aside = Side {
+            connection: side,
+            inline: Arc::clone(&inline),
+            shared: Arc::clone(&shared),
+        };
         let handle = thread::Builder::new()
             .name("sqlite-checkpoint".to_owned())
-            .spawn(move || copy_when_asked(&side, &asked, &told))?;
+            .spawn(move || aside.serve(&errands))?;
         let checkpoints = Self {
-            ask,
+            errands: Errands(sender),
+            inline,
             shared,
             writes: 0,
             asked: false,
@@ -72,6 +103,10 @@ impl Checkpoints {
             possession,
         };
         Ok((checkpoints, handle))
+    }
+
+    pub(super) fn errands(&self) -> Errands {
+        self.errands.clone()
     }
 
     /// Between two batches, on the writing thread.
@@ -92,11 +127,12 @@ impl Checkpoints {
         {
             self.writes = 0;
             self.shared.copied.store(false, Ordering::Relaxed);
-            self.asked = self.ask.try_send(()).is_ok();
+            self.asked = self.errands.0.try_send(Errand::Copy).is_ok();
         }
     }
 
     fn restart(&mut self, connection: &Connection) {
+        self.inline.let_go(Duration::ZERO);
         let result = connection
             .busy_timeout(self.restart_timeout)
             .and_then(|()| checkpoint(connection, "RESTART"));
@@ -117,7 +153,8 @@ impl Checkpoints {
 
     /// The last checkpoint, when everybody else has gone. Beside another process it would only hold that one up.
     pub(super) fn finish(self, connection: &Connection) {
-        drop(self.ask);
+        // Only a thread that has ended already doesn't take it.
+        let _ = self.errands.0.send(Errand::End);
         if self.possession == Possession::Beside {
             return;
         }
@@ -127,13 +164,38 @@ impl Checkpoints {
     }
 }
 
-fn copy_when_asked(side: &Timed, asked: &Receiver<()>, shared: &Shared) {
-    while asked.recv().is_ok() {
-        match checkpoint(side.connection(), "PASSIVE") {
+/// The side thread's half.
+struct Side {
+    connection: Timed,
+    inline: Arc<Inline>,
+    shared: Arc<Shared>,
+}
+
+impl Side {
+    fn serve(&self, errands: &Receiver<Errand>) {
+        let mut watches = false;
+        loop {
+            let errand = if watches {
+                errands.recv_timeout(UNUSED)
+            } else {
+                errands.recv().map_err(RecvTimeoutError::from)
+            };
+            match errand {
+                Ok(Errand::Copy) => self.copy(),
+                Ok(Errand::Watch) => watches = true,
+                Err(RecvTimeoutError::Timeout) => watches = self.inline.let_go_of_unused(),
+                Ok(Errand::End) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn copy(&self) {
+        self.inline.let_go(Duration::ZERO);
+        match checkpoint(self.connection.connection(), "PASSIVE") {
             Ok(is_complete) => tracing::trace!(is_complete, "checkpoint"),
             Err(error) => tracing::warn!(%error, "a checkpoint failed"),
         }
-        shared.copied.store(true, Ordering::Release);
+        self.shared.copied.store(true, Ordering::Release);
     }
 }
 

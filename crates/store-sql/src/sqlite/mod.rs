@@ -8,6 +8,7 @@ mod checkpoint;
 mod connection;
 pub(crate) mod error;
 mod functions;
+mod inline;
 mod migrator;
 mod open;
 mod options;
@@ -31,6 +32,7 @@ pub use options::{Location, OpenError, SqliteOptions, Synchronous};
 pub(crate) use readers::Readers;
 pub(crate) use writer::Writer;
 
+use inline::Commits;
 use open::{Place, Possession, Threads};
 use positions::Positions;
 use presence::Presence;
@@ -53,6 +55,7 @@ struct Shared {
     model: RwLock<Arc<Model>>,
     positions: Mutex<Positions>,
     feed: Feed,
+    commits: Arc<Commits>,
 }
 
 impl Shared {
@@ -61,12 +64,19 @@ impl Shared {
             model: RwLock::default(),
             positions: Mutex::default(),
             feed: Feed::new(options.changes_kept_max, options.changes_behind_max),
+            commits: Arc::default(),
         }
     }
 
     /// The adopted model; an empty one before the first.
     fn current(&self) -> Arc<Model> {
         Arc::clone(&self.model.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// After something was committed whose changes nobody is told one by one.
+    fn start_over(&self) {
+        self.commits.note();
+        self.feed.start_over();
     }
 
     fn positions(&self) -> MutexGuard<'_, Positions> {

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::checkpoint::Checkpoints;
 use super::connection;
+use super::inline::Inline;
 use super::options::{Location, OpenError, SqliteOptions};
 use super::presence::Presence;
 use super::readers::Readers;
@@ -119,14 +120,21 @@ fn open_file(
         reason: error.to_string(),
     };
     let presence = Arc::new(Presence::of(path).map_err(other)?);
+    let shared = Arc::new(Shared::new(options));
+    let inline = Arc::new(Inline::new(options.inline_readers_max));
     let (checkpoints, checkpoint_thread) =
-        Checkpoints::start(&mut writing, side, options, possession).map_err(other)?;
-    let (writer, writer_thread) = Writer::start(writing, checkpoints, Arc::clone(&presence), options).map_err(other)?;
-    let (readers, reader_threads) = Readers::start(path.to_owned(), Arc::clone(&presence), options).map_err(failed)?;
+        Checkpoints::start(&mut writing, side, Arc::clone(&inline), options, possession).map_err(other)?;
+    let errands = checkpoints.errands();
+    let commits = Arc::clone(&shared.commits);
+    let (writer, writer_thread) =
+        Writer::start(writing, checkpoints, Arc::clone(&presence), commits, options).map_err(other)?;
+    let callers = (inline, Arc::clone(&shared.commits));
+    let (readers, reader_threads) =
+        Readers::start(path.to_owned(), Arc::clone(&presence), callers, errands, options).map_err(failed)?;
     Ok(SqliteStore {
         writer,
         readers,
-        shared: Arc::new(Shared::new(options)),
+        shared,
         presence,
         place: Place {
             path: path.to_owned(),

@@ -1,15 +1,14 @@
 //! Reading: short things at once on the caller's thread, everything else on threads of its own.
 //!
-//! Most reads take some microseconds, less than handing them to another thread would; so each is tried on a connection of
+//! Most reads take some microseconds, less than handing them to another thread would; so each is tried by
 //! [`Readers::try_inline`] for a slice of time. What takes longer goes to [`Readers::run`]: a bounded queue, a few
 //! threads, and a deadline that interrupts the statement. Ranges, whose length nobody knows beforehand, go there directly
 //! for a while after one of them overran its slice: slow ones take at most a fiftieth of the callers' threads.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,8 +16,10 @@ use engine::ports::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::checkpoint::Errands;
 use super::connection::{self, Timed};
 use super::error::{store_error, unavailable};
+use super::inline::{Commits, Inline};
 use super::options::SqliteOptions;
 use super::presence::Presence;
 use super::queue::{Queue, Refused};
@@ -38,8 +39,10 @@ pub(crate) enum Effort {
 
 pub(crate) struct Readers {
     queue: Arc<Queue<Job>>,
-    inline: Vec<Mutex<Option<Timed>>>,
-    closed: AtomicBool,
+    inline: Arc<Inline>,
+    commits: Arc<Commits>,
+    /// To those who let go of snapshots.
+    errands: Errands,
     began: Instant,
     /// Until when ranges are not tried inline, in milliseconds after `began`.
     ranges_paused_until: AtomicU64,
@@ -54,6 +57,8 @@ impl Readers {
     pub(super) fn start(
         path: PathBuf,
         presence: Arc<Presence>,
+        (inline, commits): (Arc<Inline>, Arc<Commits>),
+        errands: Errands,
         options: &SqliteOptions,
     ) -> rusqlite::Result<(Self, Vec<JoinHandle<()>>)> {
         let queue = Arc::new(Queue::new(options.read_queue_max));
@@ -69,8 +74,9 @@ impl Readers {
         }
         let readers = Self {
             queue,
-            inline: (0..options.inline_readers_max).map(|_| Mutex::new(None)).collect(),
-            closed: AtomicBool::new(false),
+            inline,
+            commits,
+            errands,
             began: Instant::now(),
             ranges_paused_until: AtomicU64::new(0),
             path,
@@ -124,21 +130,17 @@ impl Readers {
         if effort == Effort::Range && self.ranges_are_paused(now) {
             return None;
         }
-        let first = thread_number();
-        let count = self.inline.len();
-        let mut slot = (0..count).find_map(|offset| self.inline[(first + offset) % count].try_lock().ok())?;
-        if self.closed.load(Ordering::Acquire) {
+        let mut place = self.inline.place()?;
+        if self.inline.is_closed() {
             return Some(Err(unavailable("the database is being closed")));
         }
-        let timed = match slot.take() {
-            Some(timed) => timed,
-            None => match self.connect() {
-                Ok(timed) => timed,
-                Err(error) => return Some(Err(error)),
-            },
-        };
-        let result = timed.within(deadline.min(now + INLINE_SLICE), job);
-        *slot = Some(timed);
+        let result = place.read(
+            &self.commits,
+            || self.connect(),
+            || self.errands.watch(),
+            |timed| timed.within(deadline.min(now + INLINE_SLICE), job),
+        );
+        drop(place);
         match result {
             Err(StoreError::Timeout) if Instant::now() < deadline => {
                 if effort == Effort::Range {
@@ -173,11 +175,8 @@ impl Readers {
 
     /// Takes nothing more, finishes what is queued, and lets go of the callers' connections.
     pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
         self.queue.close();
-        for slot in &self.inline {
-            slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
+        self.inline.close();
     }
 }
 
@@ -188,11 +187,4 @@ fn serve(connection: &Timed, queue: &Queue<Job>) {
             let _ = catch_unwind(AssertUnwindSafe(|| job(connection)));
         }
     }
-}
-
-/// A small number for each thread, so that each tends to the same connection.
-fn thread_number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static NUMBER: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed)));
-    NUMBER.with(Cell::get)
 }

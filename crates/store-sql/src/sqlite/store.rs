@@ -180,7 +180,7 @@ fn list(connection: &Connection, model: &Model, plan: &ListPlan) -> Result<Page,
     }
 }
 
-/// Runs several statements on one state of the database.
+/// Runs several statements on one state of the database: that which the connection keeps, or one of their own.
 fn snapshot<T>(connection: &Connection, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let execute = |sql: &str| -> Result<(), StoreError> {
         let executed = connection
@@ -188,7 +188,7 @@ fn snapshot<T>(connection: &Connection, work: impl FnOnce() -> Result<T, StoreEr
             .and_then(|mut statement| statement.raw_execute());
         executed.map(|_| ()).map_err(|error| store_error(&error))
     };
-    if mutant!(OneMoment) {
+    if mutant!(OneMoment) || !connection.is_autocommit() {
         return work();
     }
     execute("BEGIN")?;

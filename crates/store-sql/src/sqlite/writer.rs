@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::checkpoint::Checkpoints;
 use super::connection::{self, Timed, has_dangling_references};
 use super::error::{store_error, unavailable};
+use super::inline::Commits;
 use super::options::SqliteOptions;
 use super::presence::Presence;
 use super::queue::{Queue, Refused};
@@ -97,6 +98,7 @@ impl Writer {
         connection: Timed,
         checkpoints: Checkpoints,
         presence: Arc<Presence>,
+        commits: Arc<Commits>,
         options: &SqliteOptions,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let queue = Arc::new(Queue::new(options.write_queue_max));
@@ -104,6 +106,7 @@ impl Writer {
             connection,
             checkpoints,
             presence,
+            commits,
             batch_max: options.batch_max,
             busy_timeout: options.busy_timeout,
         };
@@ -172,6 +175,7 @@ struct Thread {
     connection: Timed,
     checkpoints: Checkpoints,
     presence: Arc<Presence>,
+    commits: Arc<Commits>,
     batch_max: usize,
     busy_timeout: Duration,
 }
@@ -231,6 +235,7 @@ impl Thread {
             return self.give_up("COMMIT");
         }
         let committed = self.execute("COMMIT");
+        self.commits.note();
         if let Err(error) = &committed {
             tracing::error!(%error, requests = done.len(), "a commit failed");
             self.give_up("ROLLBACK");
@@ -270,6 +275,7 @@ impl Thread {
             self.give_up("ROLLBACK");
             job.fail(StoreError::Failed("a transaction was left open".to_owned()));
         }
+        self.commits.note();
         job.settle(Ok(()));
     }
 

@@ -227,7 +227,7 @@ impl Area {
         match &mut self.phase {
             Phase::Checked(publisher) => {
                 let published = publisher.publish(&self.model, &self.plan, &self.demands);
-                self.shared.feed.start_over();
+                self.shared.start_over();
                 published
             }
             Phase::Filling(..) | Phase::Over => Err(StoreError::Failed("an import is checked first".to_owned())),
@@ -240,7 +240,7 @@ impl Area {
             Phase::Checked(publisher) if !publisher.is_marked => Ok(0),
             Phase::Checked(mut publisher) => {
                 let kept = publisher.take_back();
-                self.shared.feed.start_over();
+                self.shared.start_over();
                 kept
             }
             Phase::Filling(..) | Phase::Over => Ok(0),
