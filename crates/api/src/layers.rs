@@ -1,9 +1,10 @@
-//! What every request passes on its way in and out, outermost last.
+//! What every request passes on its way in and out, outermost first.
 
 use axum::Router;
 use axum::middleware;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use std::time::Duration;
+use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -17,13 +18,13 @@ const COMPRESSED_BYTES_MIN: u64 = 512;
 /// How long a browser may keep what a preflight told it.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
+/// One stack, not one layer on another: each on its own would box every request, answer and body once more.
 pub(crate) fn apply(routes: Router<Shared>, shared: &Shared) -> Router<Shared> {
-    let routes = routes.layer(compression());
-    let routes = match cors(&shared.config) {
-        Some(cors) => routes.layer(cors),
-        None => routes,
-    };
-    routes.layer(middleware::from_fn_with_state(shared.clone(), guard::guard))
+    let stack = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(shared.clone(), guard::guard))
+        .option_layer(cors(&shared.config))
+        .layer(compression());
+    routes.layer(stack)
 }
 
 /// A stream's events have to leave at once, and pictures are compressed already.
