@@ -118,8 +118,8 @@ impl Export<'_> {
             .await;
         let grants = self.moment.grants(&self.ctx, "list");
         let page = page.map_err(|error| self.engine.failed(&grants, error))?;
-        self.is_over = !page.more;
-        self.after = page.positions.into_iter().next_back();
+        self.is_over = page.next.is_none();
+        self.after = page.next;
         Ok(page.rows)
     }
 }

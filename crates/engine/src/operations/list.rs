@@ -61,13 +61,8 @@ impl Engine {
             deadline: ctx.deadline,
         };
         let page = self.store().list(Permit::seal(plan, moment.model.epoch)).await;
-        let Page {
-            rows,
-            positions,
-            more,
-            total,
-        } = page.map_err(|error| self.failed(&grants, error))?;
-        let next = positions.last().filter(|_| more).map(|position| binding.seal(position));
+        let Page { rows, next, total } = page.map_err(|error| self.failed(&grants, error))?;
+        let next = next.map(|position| binding.seal(&position));
         let reply = ListReply {
             model: moment.model.clone(),
             projection: shaped.projection,

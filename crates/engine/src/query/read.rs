@@ -104,9 +104,7 @@ pub struct SortKey {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     pub rows: Vec<Row>,
-    /// The sort keys' values of each row, in step with `rows`: what cursors are made of.
-    pub positions: Vec<Vec<Value>>,
-    /// Whether there is at least one more behind the last.
-    pub more: bool,
+    /// The sort keys' values of the last row, where there is at least one more behind it: what cursors are made of.
+    pub next: Option<Vec<Value>>,
     pub total: Option<u64>,
 }

@@ -30,7 +30,7 @@ pub(crate) async fn list(session: &mut impl Session, model: &Model, plan: &ListP
     let limit = plan.limit as usize;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let positions = rows.iter_mut().map(|row| row.split_off(layout.sort)).collect();
+    let next = rows.last().filter(|_| more).map(|row| row[layout.sort..].to_vec());
     let total = if plan.count {
         let counted = session.query(compile::count(session.dialect(), frame, plan)).await?;
         let count = counted.first().and_then(|row| row.first()).and_then(Value::as_int);
@@ -39,12 +39,7 @@ pub(crate) async fn list(session: &mut impl Session, model: &Model, plan: &ListP
         None
     };
     let rows = finish(session, frame, &plan.projection, &layout, rows).await?;
-    Ok(Page {
-        rows,
-        positions,
-        more,
-        total,
-    })
+    Ok(Page { rows, next, total })
 }
 
 /// From columns to the projection's items: what is hidden hidden, what is related fetched.

@@ -43,6 +43,19 @@ fn values_are_written_by_their_type() {
     check(Scalar::String, Value::Null, "null");
 }
 
+/// Wherever in a text the only character stands that has to be escaped.
+#[test]
+fn no_character_escapes_its_escaping() {
+    for special in ['"', '\\', '\0', '\n', '\u{1f}', '\u{7f}', 'é', '😀'] {
+        for before in 0..70 {
+            let text = format!("{}{special}{}", "x".repeat(before), "y".repeat(70 - before));
+            let mut out = Vec::new();
+            write_text(&mut out, &text);
+            assert_eq!(out, serde_json::to_vec(&text).unwrap(), "{special:?} behind {before}");
+        }
+    }
+}
+
 const SCHEMA: &str = "
 type Room @collection { name: String! topic: String members: [User!]! owner: User }
 type User @collection { name: String! }
