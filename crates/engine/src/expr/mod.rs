@@ -8,6 +8,7 @@ mod check;
 mod convert;
 mod evaluate;
 mod lower;
+mod memo;
 mod parse;
 pub(crate) mod pattern;
 mod scan;
@@ -26,6 +27,7 @@ use crate::query::functions::json_scalar;
 use crate::query::{Alias, Image, Pred, Term};
 
 use lower::Lowerer;
+use memo::Memo;
 use typed::Node;
 
 /// What is known before the database is asked.
@@ -157,7 +159,7 @@ pub trait Visibility {
 }
 
 /// Hands out aliases, each once per statement.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aliases(u16);
 
 impl Default for Aliases {
@@ -204,6 +206,7 @@ pub struct Expression {
     reads: Reads,
     root: Node,
     goes_to: Destination,
+    memo: Memo,
 }
 
 /// What the value of an expression is made for.
@@ -242,6 +245,7 @@ impl Expression {
             reads: checked.reads,
             root: checked.root,
             goes_to: Destination::of(expects),
+            memo: Memo::default(),
         })
     }
 
@@ -260,12 +264,21 @@ impl Expression {
 
     /// What the facts alone decide of a condition. What depends on `before` is left open, whatever `before` will mean.
     pub fn decide(&self, model: &Model, facts: Facts<'_>) -> Decision {
+        let kept = self.memo.of(facts).map(|kept| &kept.decision);
+        if let Some(Some(decision)) = kept.and_then(|kept| kept.get()) {
+            return *decision;
+        }
         let mut aliases = Aliases::default();
-        match Lowerer::deciding(model, facts, &mut aliases).predicate(&self.root) {
+        let mut lowerer = Lowerer::deciding(model, facts, &mut aliases);
+        let decision = match lowerer.predicate(&self.root) {
             Ok(Pred::Const(true)) => Decision::Always,
             Ok(Pred::Const(false)) => Decision::Never,
             Ok(_) | Err(_) => Decision::Depends,
+        };
+        if let Some(kept) = kept {
+            kept.get_or_init(|| (!lowerer.is_personal()).then_some(decision));
         }
+        decision
     }
 
     /// The value, as CEL has it. A reference is its key; a list for a field that keeps it as JSON is [`Value::Json`].
@@ -296,7 +309,23 @@ impl Expression {
     /// # Errors
     /// What no predicate can say (found at start for rules, by [`Expression::compile`]'s caller lowering once).
     pub fn predicate(&self, lowering: &mut Lowering<'_>) -> Result<Pred, ExprError> {
-        Lowerer::new(lowering).predicate(&self.root)
+        let is_usual = lowering.root == Alias::ROOT
+            && *lowering.aliases == Aliases::default()
+            && lowering.visibility.is_none()
+            && !self.root.deps.before;
+        let kept = self.memo.of(lowering.facts).filter(|_| is_usual);
+        let kept = kept.map(|kept| &kept.predicate);
+        if let Some(Some((predicate, aliases))) = kept.and_then(|kept| kept.get()) {
+            *lowering.aliases = *aliases;
+            return Ok(predicate.clone());
+        }
+        let mut lowerer = Lowerer::new(lowering);
+        let predicate = lowerer.predicate(&self.root)?;
+        let is_personal = lowerer.is_personal();
+        if let Some(kept) = kept {
+            kept.get_or_init(|| (!is_personal).then(|| (predicate.clone(), *lowering.aliases)));
+        }
+        Ok(predicate)
     }
 
     /// The term of a [`Expects::SortTerm`] expression; null where it has an error.

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 use super::values::NOW;
-use super::{Case, ChangeCase, Schema, World, cases, change_cases};
+use super::{Case, ChangeCase, Schema, World, callers, cases, change_cases};
 
 fn compile(schema: &Schema, source: &str) -> Expression {
     let scope = Scope {
@@ -241,6 +241,23 @@ proptest! {
                 source, is_true, is_false, record
             );
         }
+    }
+
+    /// What a rule came to for others is remembered, and must not show.
+    #[test]
+    fn who_asked_before_makes_no_difference(case in cases(1), others in proptest::collection::vec(callers(&super::model()), 1..4)) {
+        let Case { sources, world, principal } = case;
+        let (source, model) = (&sources[0], &*world.schema.model);
+        let (used, untouched) = (compile(&world.schema, source), compile(&world.schema, source));
+        for other in &others {
+            let _ = (lower(model, &used, other, Before::Record), used.decide(model, facts(other)));
+        }
+        prop_assert_eq!(
+            lower(model, &used, &principal, Before::Record),
+            lower(model, &untouched, &principal, Before::Record),
+            "{} after {:?}", source, others
+        );
+        prop_assert_eq!(used.decide(model, facts(&principal)), untouched.decide(model, facts(&principal)));
     }
 
     #[test]

@@ -108,21 +108,22 @@ pub(super) fn image(model: &Model, collection: &Collection, index: usize) -> Box
 /// Nobody, an administrator, and users of the world and of none.
 pub fn callers(model: &Model) -> impl Strategy<Value = Principal> + use<> {
     let accounts = model.accounts.unwrap_or(CollectionId(0));
-    let user = |id: Uuid, roles: &[&str]| {
-        let claims =
-            serde_json::json!({"tenant": "a", "level": 1, "vip": true, "groups": ["a", "LIVE", 1], "none": null});
-        let claims = claims.as_object().cloned().unwrap_or_default();
-        Principal::User {
-            id,
-            roles: roles.iter().map(|role| Box::from(*role)).collect(),
-            claims: Arc::new(claims),
-        }
+    let user = |id: Uuid, roles: &[&str], claims: serde_json::Value| Principal::User {
+        id,
+        roles: roles.iter().map(|role| Box::from(*role)).collect(),
+        claims: Arc::new(claims.as_object().cloned().unwrap_or_default()),
     };
+    let claims = serde_json::json!({"tenant": "a", "level": 1, "vip": true, "groups": ["a", "LIVE", 1], "none": null});
+    let stranger = user(
+        Uuid::from_u128(7),
+        &[],
+        serde_json::json!({"tenant": "b", "vip": false}),
+    );
     prop_oneof![
         1 => Just(Principal::Anonymous),
         1 => Just(Principal::Administrator { id: Uuid::from_u128(9) }),
-        1 => Just(user(Uuid::from_u128(7), &[])),
-        4 => (0..RECORDS).prop_map(move |index| user(key(accounts, index), &["a", "LIVE"])),
+        1 => Just(stranger),
+        4 => (0..RECORDS).prop_map(move |index| user(key(accounts, index), &["a", "LIVE"], claims.clone())),
     ]
 }
 

@@ -17,6 +17,8 @@ mod rebind;
 mod rows;
 mod sets;
 
+use std::cell::Cell;
+
 use super::evaluate::evaluate;
 use super::typed::{Kind, Node};
 use super::types::Type;
@@ -84,6 +86,8 @@ pub(super) struct Lowerer<'l> {
     /// The condition is taken from the stored row.
     capturing: bool,
     variables: Vec<Bound>,
+    /// Something was folded that is not the same for all callers of a kind.
+    personal: Cell<bool>,
 }
 
 /// [`Before`], or nothing known.
@@ -110,6 +114,7 @@ impl<'l> Lowerer<'l> {
             },
             capturing: false,
             variables: Vec::new(),
+            personal: Cell::new(false),
         }
     }
 
@@ -124,7 +129,13 @@ impl<'l> Lowerer<'l> {
             before: BeforeMode::Unknown,
             capturing: false,
             variables: Vec::new(),
+            personal: Cell::new(false),
         }
+    }
+
+    /// Whether what it has lowered depends on more of the facts than whether a user asks, or nobody.
+    pub(super) fn is_personal(&self) -> bool {
+        self.personal.get()
     }
 
     /// Where a condition is true.
@@ -198,6 +209,9 @@ impl<'l> Lowerer<'l> {
 
     /// `None` for an error.
     fn fact(&self, node: &Node) -> Option<Value> {
+        if !self.is_same_for_all(node) {
+            self.personal.set(true);
+        }
         let input = Input {
             model: self.model,
             facts: self.facts,
@@ -206,6 +220,20 @@ impl<'l> Lowerer<'l> {
             related: None,
         };
         evaluate(node, input).ok().map(|value| value.into_value(false))
+    }
+
+    /// Whether a fact is the same for everybody who is signed in, or for everybody who isn't.
+    fn is_same_for_all(&self, node: &Node) -> bool {
+        let is_caller = |node: &Node| matches!(node.kind, Kind::Auth | Kind::AuthId | Kind::AuthUser);
+        let is_null = |node: &Node| node.constant().is_some_and(Value::is_null);
+        match &node.kind {
+            _ if node.deps.request || node.deps.now => false,
+            _ if !node.deps.auth || self.facts.principal.is_anonymous() => true,
+            Kind::Equal { left, right, .. } => is_caller(left) && is_null(right) || is_null(left) && is_caller(right),
+            Kind::Not(inner) => self.is_same_for_all(inner),
+            Kind::And(left, right) | Kind::Or(left, right) => self.is_same_for_all(left) && self.is_same_for_all(right),
+            _ => false,
+        }
     }
 
     fn variable(&mut self, level: u8, node: &Node) -> Valued {
