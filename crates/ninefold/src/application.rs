@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::memory;
 use crate::server::{self, Routes};
 use crate::structure::{self, Structure};
 use crate::{schema, wiring};
@@ -130,6 +131,7 @@ impl Application {
         let instance = self.instance();
         instance.engine.adopt(model);
         self.routes.replace(instance.router(&self.dir, self.options.purpose));
+        memory::give_back();
         Ok(report)
     }
 
@@ -160,6 +162,7 @@ impl Application {
             self.instance().drain();
         };
         let limits = self.instance().config.limits.clone();
+        memory::give_back();
         tokio::join!(server::serve(listener, self.routes.clone(), &limits, &stop), drained);
     }
 

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 mod failure;
 mod mail;
+mod memory;
 mod pages;
 mod schema;
 mod seed;
