@@ -81,6 +81,7 @@ fn open_sqlite(dir: &Path, database: &Database, open: Open) -> Result<SqliteStor
         busy_timeout: Duration::from_millis(database.busy_timeout_ms),
         checkpoint_writes: database.checkpoint_writes,
         wal_pages_max: database.log_pages_max,
+        wal_pages_limit: database.log_pages_limit,
         ..SqliteOptions::default()
     };
     open(&location, &options).map_err(|error| {

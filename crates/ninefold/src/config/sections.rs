@@ -189,6 +189,8 @@ section! {
         checkpoint_writes: usize = 4_000;
         /// Pages of 4 KiB beyond which the log is started over, as soon as the readers let it.
         log_pages_max: u32 = 8_192;
+        /// Pages of 4 KiB at which writes are refused: where another program reads for so long that the log can't be started over.
+        log_pages_limit: u32 = 524_288;
     }
 }
 
@@ -207,6 +209,7 @@ impl Database {
         rules.between("busy_timeout_ms", self.busy_timeout_ms, 0, 600_000);
         rules.between("checkpoint_writes", self.checkpoint_writes, 1, 10_000_000);
         rules.between("log_pages_max", self.log_pages_max, 16, 16 * 1024 * 1024);
+        rules.between("log_pages_limit", self.log_pages_limit, self.log_pages_max, u32::MAX);
     }
 }
 

@@ -5,12 +5,15 @@
 //! batches (`RESTART`): little is left to copy by then, and it waits for readers only briefly. A read that outlasts
 //! the wait postpones it to the next round; reads have a time limit, so the log stays bounded. Snapshots that callers'
 //! connections only keep for the next read are ended beforehand, and where nobody reads from them any more.
+//!
+//! Another program may read for as long as it likes. Then nothing behind its snapshot can be copied, and trying costs
+//! more the longer the log is; so it is tried rarely, until at a limit writes are refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -25,6 +28,9 @@ enum Errand {
     Watch,
     End,
 }
+
+/// Between two tries while a reader holds up the log.
+const HELD_UP_PAUSE: Duration = Duration::from_millis(500);
 
 /// More than can be under way, so that nobody waits who asks.
 const ERRANDS_MAX: usize = 4;
@@ -51,8 +57,11 @@ pub(super) struct Checkpoints {
     asked: bool,
     /// Pages in the log when the side thread was last done.
     pages_copied: u32,
+    /// A reader holds up the log: not to be tried again before.
+    held_up_until: Option<Instant>,
     checkpoint_writes: usize,
     wal_pages_max: u32,
+    wal_pages_limit: u32,
     restart_timeout: Duration,
     busy_timeout: Duration,
     possession: Possession,
@@ -64,6 +73,8 @@ struct Shared {
     pages: AtomicU32,
     /// The side thread has done what it was asked for.
     copied: AtomicBool,
+    /// Pages of the log that it could not copy then.
+    left: AtomicU32,
 }
 
 impl Checkpoints {
@@ -96,8 +107,10 @@ impl Checkpoints {
             writes: 0,
             asked: false,
             pages_copied: 0,
+            held_up_until: None,
             checkpoint_writes: options.checkpoint_writes,
             wal_pages_max: options.wal_pages_max,
+            wal_pages_limit: options.wal_pages_limit,
             restart_timeout: options.restart_timeout,
             busy_timeout: options.busy_timeout,
             possession,
@@ -120,15 +133,44 @@ impl Checkpoints {
             }
             self.asked = false;
             self.pages_copied = pages;
+            if self.shared.left.load(Ordering::Relaxed) > self.wal_pages_max / 2 {
+                self.wait_for_reader(pages);
+                return;
+            }
+            self.held_up_until = None;
             if pages > self.wal_pages_max {
                 self.restart(connection);
             }
-        } else if self.writes >= self.checkpoint_writes || pages.saturating_sub(self.pages_copied) >= self.wal_pages_max
-        {
+        } else if self.is_due(pages) {
             self.writes = 0;
             self.shared.copied.store(false, Ordering::Relaxed);
             self.asked = self.errands.0.try_send(Errand::Copy).is_ok();
         }
+    }
+
+    /// Whether nothing more may be written until a reader has gone.
+    pub(super) fn is_full(&self) -> bool {
+        self.shared.pages.load(Ordering::Relaxed) >= self.wal_pages_limit
+    }
+
+    fn is_due(&self, pages: u32) -> bool {
+        match self.held_up_until {
+            Some(pause) => pause <= Instant::now(),
+            None => {
+                let is_long = pages.saturating_sub(self.pages_copied) >= self.wal_pages_max;
+                self.writes >= self.checkpoint_writes || is_long || self.is_full()
+            }
+        }
+    }
+
+    fn wait_for_reader(&mut self, pages: u32) {
+        if self.held_up_until.is_none() {
+            tracing::warn!(
+                pages,
+                "a reader of the database holds up its log, which grows until the reader ends"
+            );
+        }
+        self.held_up_until = Some(Instant::now() + HELD_UP_PAUSE);
     }
 
     fn restart(&mut self, connection: &Connection) {
@@ -140,11 +182,11 @@ impl Checkpoints {
             tracing::warn!(%error, "the busy time-out could not be set back");
         }
         match result {
-            Ok(true) => {
+            Ok(Progress { is_busy: false, .. }) => {
                 self.shared.pages.store(0, Ordering::Relaxed);
                 self.pages_copied = 0;
             }
-            Ok(false) => {
+            Ok(_) => {
                 tracing::debug!("a reader holds up the restart of the log; trying again after the next checkpoint")
             }
             Err(error) => tracing::warn!(%error, "the log could not be started over"),
@@ -192,16 +234,36 @@ impl Side {
     fn copy(&self) {
         self.inline.let_go(Duration::ZERO);
         match checkpoint(self.connection.connection(), "PASSIVE") {
-            Ok(is_complete) => tracing::trace!(is_complete, "checkpoint"),
+            Ok(progress) => {
+                tracing::trace!(?progress, "checkpoint");
+                self.shared.left.store(progress.pages_left, Ordering::Relaxed);
+            }
             Err(error) => tracing::warn!(%error, "a checkpoint failed"),
         }
         self.shared.copied.store(true, Ordering::Release);
     }
 }
 
-/// Whether it was complete.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        Ok(row.get::<_, i64>(0)? == 0)
+/// How far a checkpoint came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Readers or another checkpoint kept it from all that was asked.
+    is_busy: bool,
+    /// Pages in the log that could not be copied.
+    pub(super) pages_left: u32,
+    /// Pages in the log.
+    pub(super) pages: u32,
+}
+
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Progress> {
+    connection.query_row(&format!("PRAGMA main.wal_checkpoint({mode})"), [], |row| {
+        // -1 where it did not get to look.
+        let pages = |column| Ok::<_, rusqlite::Error>(u32::try_from(row.get::<_, i64>(column)?).unwrap_or(0));
+        let (pages, copied) = (pages(1)?, pages(2)?);
+        Ok(Progress {
+            is_busy: row.get(0)?,
+            pages_left: pages.saturating_sub(copied),
+            pages,
+        })
     })
 }

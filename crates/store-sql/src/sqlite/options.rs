@@ -54,6 +54,8 @@ pub struct SqliteOptions {
     pub checkpoint_writes: usize,
     /// Beyond so many pages the writer starts the log over, as soon as the readers let it.
     pub wal_pages_max: u32,
+    /// At so many pages, which only a reader that never ends can bring about, writes are refused until it has gone.
+    pub wal_pages_limit: u32,
     /// How long the writer waits for readers when it starts the log over.
     pub restart_timeout: Duration,
     /// Prepared statements kept by each connection.
@@ -79,6 +81,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             checkpoint_writes: 4000,
             wal_pages_max: 8192,
+            wal_pages_limit: 512 * 1024,
             restart_timeout: Duration::from_millis(20),
             statements_max: 256,
             changes_kept_max: 16_384,

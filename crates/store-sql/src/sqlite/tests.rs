@@ -225,6 +225,45 @@ async fn the_log_stays_bounded_under_a_steady_load() {
     assert_eq!(count(&store).await.unwrap(), 8000);
 }
 
+/// A program beside us that opened the database, and stays in a transaction that reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_never_ends_meets_a_limit_and_not_the_disk() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.db");
+    let options = SqliteOptions {
+        synchronous: Synchronous::Normal,
+        checkpoint_writes: 20,
+        wal_pages_max: 50,
+        wal_pages_limit: 200,
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open(&Location::File(path.clone()), &options).unwrap();
+    execute(&store, "CREATE TABLE t (id INTEGER PRIMARY KEY, filler BLOB) STRICT")
+        .await
+        .unwrap();
+    let insert = || execute(&store, "INSERT INTO t (filler) VALUES (randomblob(2000))");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+    let mut written = 0;
+    let refusal = loop {
+        match insert().await {
+            Ok(()) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 2000, "nothing bounds the log");
+    };
+    assert!(matches!(refusal, StoreError::Unavailable { .. }), "{refusal}");
+    let log = std::fs::metadata(folder.path().join("app.db-wal")).unwrap().len();
+    assert!(log < 2_000_000, "the log grew to {log} bytes");
+    assert_eq!(count(&store).await.unwrap(), written);
+    other.execute_batch("ROLLBACK").unwrap();
+    let patience = soon();
+    while insert().await.is_err() {
+        assert!(Instant::now() < patience, "writing never goes on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Set in the process that is to be killed: the database that it writes to.
 const VICTIM: &str = "NINEFOLD_TEST_VICTIM";
 

@@ -207,6 +207,11 @@ impl Thread {
             if let Err(reason) = self.presence.check() {
                 return refuse(waiting, || unavailable(&reason));
             }
+            if self.checkpoints.is_full() {
+                return refuse(waiting, || {
+                    unavailable("the log is full until a reader of the database ends")
+                });
+            }
             if let Err(error) = connection::begin(self.connection.connection(), self.busy_timeout) {
                 return refuse(waiting, || store_error(&error));
             }

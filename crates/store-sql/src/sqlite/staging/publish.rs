@@ -19,6 +19,7 @@ use super::layout::{Demand, Layout, Links};
 use crate::compile::{self, Frame, Kind as Stored};
 use crate::dialect::Sqlite;
 use crate::session::{Session, at_once};
+use crate::sqlite::checkpoint::checkpoint;
 use crate::sqlite::connection::{self, Timed, has_dangling_references};
 use crate::sqlite::error::{store_error, unavailable, write_error};
 use crate::sqlite::options::SqliteOptions;
@@ -352,14 +353,11 @@ impl Publisher {
 
     /// Copies the log into the database, and starts the log over when it has grown beyond its bound all the same.
     fn checkpoint(&self) -> rusqlite::Result<()> {
-        let pages: i64 = self
-            .sql()
-            .query_row("PRAGMA main.wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
-        if pages > i64::from(self.wal_pages_max) {
+        let progress = checkpoint(self.sql(), "PASSIVE")?;
+        // Waiting is no use where a reader keeps much of it from being copied.
+        if progress.pages > self.wal_pages_max && progress.pages_left <= self.wal_pages_max / 2 {
             self.sql().busy_timeout(self.restart_timeout)?;
-            let restarted = self
-                .sql()
-                .query_row("PRAGMA main.wal_checkpoint(RESTART)", [], |_| Ok(()));
+            let restarted = checkpoint(self.sql(), "RESTART");
             self.sql().busy_timeout(self.busy_timeout)?;
             restarted?;
         }
