@@ -8,6 +8,7 @@ mod agreement;
 mod cases;
 mod chart;
 mod data;
+mod disturbed;
 mod files;
 mod floor;
 mod http;
@@ -53,6 +54,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     if options.is_whole {
         report.sign_in_cost = Some(rounds::sign_in_cost(workspace, &contenders)?);
         report.startup = Some(startup::measure(workspace, &ninefold, &contenders)?);
+        report.disturbed = Some(disturbed::measure(workspace, &ninefold, options.seconds)?);
         // What takes long comes last, and what is known by then is kept if it fails.
         publish(workspace, &report)?;
         if options.big {

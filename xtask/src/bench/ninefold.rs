@@ -82,6 +82,18 @@ impl Ninefold {
         command
     }
 
+    /// The command that imports records into a collection.
+    pub(crate) fn import(&self, collection: &str, records: &Path, database: &Path) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(["import", collection])
+            .arg(records)
+            .arg(&self.app)
+            .arg("--database")
+            .arg(format!("sqlite:{}", database.display()));
+        command
+    }
+
     /// Users and teams from a seed folder, everything else through the API as an administrator.
     fn load(&self, folder: &Path, collections: &[Collection]) -> Result<()> {
         let database = folder.join(DATABASE);
@@ -280,6 +292,11 @@ fn record(collection: Collection, number: usize, with_id: bool) -> Value {
         members.insert("author".to_owned(), id(USERS, data::author_of(number)).into());
     }
     Value::Object(members)
+}
+
+/// A note as an import reads it.
+pub(super) fn note(number: usize) -> Value {
+    record(NOTES, number, false)
 }
 
 fn text(answer: &Value, name: &str) -> Result<String> {

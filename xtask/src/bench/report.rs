@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use super::cases::{Bar, Case};
 use super::chart::Bars;
+use super::disturbed::Disturbed;
 use super::machine::Machine;
 use super::options::Options;
 use super::rounds::{Big, Round, median};
@@ -27,6 +28,8 @@ const CHAT_READY_MS: f64 = 100.0;
 const WIDE_READY_MS: f64 = 300.0;
 const IDLE_MIB: f64 = 30.0;
 const BIG_COST: f64 = 1.3;
+/// Twice `database.log_pages_max`.
+const LOG_MIB: f64 = 64.0;
 
 pub(crate) struct Report {
     rounds: usize,
@@ -36,6 +39,7 @@ pub(crate) struct Report {
     cases: Vec<Medians>,
     pub(crate) sign_in_cost: Option<[f64; 3]>,
     pub(crate) startup: Option<Startup>,
+    pub(crate) disturbed: Option<Disturbed>,
     pub(crate) big: Option<Big>,
     pub(crate) cold_build_s: Option<f64>,
 }
@@ -69,6 +73,7 @@ impl Report {
             cases: Vec::new(),
             sign_in_cost: None,
             startup: None,
+            disturbed: None,
             big: None,
             cold_build_s: None,
         }
@@ -151,6 +156,25 @@ impl Report {
                 "Anonymous memory, idle",
                 startup.idle_mib[NINEFOLD],
                 IDLE_MIB,
+                "MiB",
+            ));
+        }
+        if let Some(disturbed) = &self.disturbed {
+            for (whose, creates) in [
+                ("a reader that stays", disturbed.by_reader),
+                ("an import", disturbed.by_import),
+            ] {
+                verdicts.push(at_most(
+                    &format!("Create beside {whose}: p99"),
+                    creates.measured.p99_ms,
+                    CREATE_P99_MS,
+                    "ms",
+                ));
+            }
+            verdicts.push(at_most(
+                "The log, with nobody beside and with an import",
+                disturbed.by_nobody.log_mib.max(disturbed.by_import.log_mib),
+                LOG_MIB,
                 "MiB",
             ));
         }

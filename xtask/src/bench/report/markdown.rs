@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{FLOOR, NINEFOLD, POCKETBASE, Report, Verdict};
 use crate::bench::cases::Case;
+use crate::bench::disturbed::{self, Disturbed};
 use crate::bench::load;
 use crate::bench::startup::Startup;
 
@@ -23,6 +24,9 @@ impl Report {
         self.write_memory(&mut text);
         if let Some(startup) = &self.startup {
             self.write_startup(&mut text, startup);
+        }
+        if let Some(disturbed) = &self.disturbed {
+            write_disturbed(&mut text, disturbed);
         }
         if let Some(big) = self.big {
             let _ = write!(
@@ -162,6 +166,35 @@ impl Report {
             );
         }
     }
+}
+
+fn write_disturbed(text: &mut String, disturbed: &Disturbed) {
+    text.push_str(
+        "\n## Creates beside others\n\n\
+         Another program that stays in a transaction that reads, and `ninefold import` on the same database. The log can't be started over while a program \
+         reads; it then grows up to `database.log_pages_limit`.\n\n\
+         | beside | a second | p50, ms | p99, ms | the log at its longest, MiB |\n| --- | ---: | ---: | ---: | ---: |\n",
+    );
+    for (whom, creates) in [
+        ("nobody", disturbed.by_nobody),
+        ("a reader that stays", disturbed.by_reader),
+        ("an import", disturbed.by_import),
+    ] {
+        let _ = writeln!(
+            text,
+            "| {whom} | {} | {:.2} | {:.2} | {:.0} |",
+            rounded(creates.measured.per_second),
+            creates.measured.p50_ms,
+            creates.measured.p99_ms,
+            creates.log_mib
+        );
+    }
+    let _ = write!(
+        text,
+        "\nThe import of {} records with nobody beside it: {} a second.\n",
+        disturbed::IMPORTED,
+        rounded(disturbed.imported_per_second)
+    );
 }
 
 fn write_verdicts(text: &mut String, verdicts: &[Verdict]) {
