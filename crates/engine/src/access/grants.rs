@@ -18,6 +18,17 @@ pub(crate) enum Operation {
     Delete,
 }
 
+impl Operation {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// The rules as they stand for one caller in one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Grants<'a> {
@@ -30,7 +41,7 @@ impl<'a> Grants<'a> {
         Self { model, facts }
     }
 
-    fn rule(collection: &Collection, operation: Operation) -> Option<&Arc<Expression>> {
+    pub(crate) fn rule(collection: &Collection, operation: Operation) -> Option<&Arc<Expression>> {
         let access = &collection.access;
         match operation {
             Operation::Read => access.read.as_ref(),
@@ -51,7 +62,7 @@ impl<'a> Grants<'a> {
         }
     }
 
-    fn decide_field(&self, rule: &FieldRule) -> Decision {
+    pub(crate) fn decide_field(&self, rule: &FieldRule) -> Decision {
         match rule {
             _ if self.facts.principal.is_administrator() => Decision::Always,
             FieldRule::Inherit => Decision::Always,

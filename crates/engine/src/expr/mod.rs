@@ -4,6 +4,7 @@
 //! accepts has exactly one meaning and two back ends: [`Expression::evaluate`] in memory, and
 //! [`Expression::predicate`] for a store. [`Expression::decide`] settles what depends on the caller alone.
 
+mod anatomy;
 mod check;
 mod convert;
 mod evaluate;
@@ -26,6 +27,7 @@ use crate::model::{CollectionId, FieldId, FieldKind, Model, Scalar, Timestamp, V
 use crate::query::functions::json_scalar;
 use crate::query::{Alias, Image, Pred, Term};
 
+pub use anatomy::{Anatomy, Joint};
 use lower::Lowerer;
 use memo::Memo;
 use typed::Node;

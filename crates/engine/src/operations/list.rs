@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::access::{Grants, Operation, Permit};
 use crate::error::Error;
 use crate::expr::{Aliases, Before, Decision, Expression, Lowering};
-use crate::model::Collection;
+use crate::model::{Collection, Model};
 use crate::operations::cursor::Binding;
 use crate::operations::expressions::Role;
 use crate::operations::get::SharedShape;
@@ -74,18 +74,15 @@ impl Engine {
     }
 
     /// Filter and sort, under the caller's rights.
-    fn question(&self, grants: &Grants<'_>, collection: &Collection, request: &ListRequest) -> Result<Question, Error> {
-        let filter = match request.filter.as_deref() {
-            None | Some("") => None,
-            Some(source) if source.len() > self.limits().filter_bytes_max => {
-                let limit = self.limits().filter_bytes_max;
-                return Err(Error::parameter("filter", "too_long", format!("at most {limit} bytes")));
-            }
-            Some(source) => Some(
-                self.expressions()
-                    .compile(grants.model, collection, Role::Filter, source)?,
-            ),
-        };
+    pub(crate) fn question(
+        &self,
+        grants: &Grants<'_>,
+        collection: &Collection,
+        request: &ListRequest,
+    ) -> Result<Question, Error> {
+        let filter = request.filter.as_deref().filter(|source| !source.is_empty());
+        let filter = filter.map(|source| self.compiled_filter(grants.model, collection, source));
+        let filter = filter.transpose()?;
         // Filter, rule and sort end up in one statement: their aliases must not meet.
         let mut aliases = Aliases::default();
         let rule = if mutant!(ReadRule) {
@@ -105,6 +102,19 @@ impl Engine {
             sort,
             filter,
         })
+    }
+
+    pub(crate) fn compiled_filter(
+        &self,
+        model: &Model,
+        collection: &Collection,
+        source: &str,
+    ) -> Result<Arc<Expression>, Error> {
+        let limit = self.limits().filter_bytes_max;
+        if source.len() > limit {
+            return Err(Error::parameter("filter", "too_long", format!("at most {limit} bytes")));
+        }
+        self.expressions().compile(model, collection, Role::Filter, source)
     }
 
     /// The order that was asked for, made total by the key.
@@ -172,7 +182,7 @@ fn unsayable(parameter: &'static str, error: &crate::expr::ExprError) -> Error {
     Error::parameter(parameter, "bad_expression", error.message.clone())
 }
 
-fn page_limit(asked: Option<u32>, default: u32, max: u32) -> Result<u32, Error> {
+pub(crate) fn page_limit(asked: Option<u32>, default: u32, max: u32) -> Result<u32, Error> {
     match asked {
         None => Ok(default),
         Some(limit) if (1..=max).contains(&limit) => Ok(limit),

@@ -8,6 +8,7 @@ mod create;
 mod cursor;
 mod delete;
 pub(crate) mod etag;
+pub mod explain;
 pub mod export;
 pub(crate) mod expressions;
 mod get;

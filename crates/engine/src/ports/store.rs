@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use crate::access::Permit;
 use crate::model::Row;
 use crate::ports::staging::{StagePlan, Staging};
-use crate::query::{Change, Committed, GetPlan, ListPlan, Page, Position, Refusal, Transaction};
+use crate::query::{Change, Committed, GetPlan, ListPlan, Page, Position, Question, Refusal, Trace, Transaction};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -74,6 +74,9 @@ pub trait Store: Send + Sync {
     async fn get(&self, permit: Permit<GetPlan>) -> Result<Option<Row>, StoreError>;
 
     async fn list(&self, permit: Permit<ListPlan>) -> Result<Page, StoreError>;
+
+    /// Carries a question out, and tells how. For the operator.
+    async fn explain(&self, question: Question) -> Result<Trace, StoreError>;
 
     async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
 

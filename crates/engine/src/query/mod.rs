@@ -8,8 +8,10 @@ pub mod json;
 pub mod mutation;
 pub mod predicate;
 pub mod read;
+pub mod trace;
 
 pub use change::{Change, Image, LinkImage, Position};
 pub use mutation::*;
 pub use predicate::{Alias, Arithmetic, Comparison, Function, Param, Pred, Set, Term, TextTest};
 pub use read::*;
+pub use trace::{JudgePlan, Question, Trace};

@@ -6,6 +6,7 @@
 mod admin;
 mod check;
 mod dev;
+mod explain;
 mod export;
 mod import;
 mod migrate;
@@ -53,6 +54,7 @@ enum Command {
     Import(import::Import),
     Export(export::Export),
     Check(check::Check),
+    Explain(explain::Explain),
     Migrate(migrate::Migrate),
     Admin(admin::Admin),
 }
@@ -67,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Import(command) => in_runtime(command.run()),
         Command::Export(command) => in_runtime(command.run()),
         Command::Check(command) => command.run(),
+        Command::Explain(command) => in_runtime(command.run()),
         Command::Migrate(command) => in_runtime(command.run()),
         Command::Admin(command) => in_runtime(command.run()),
     };

@@ -11,6 +11,7 @@ mod dev;
 // Its disk is a library that is loaded before all others, which is not everywhere done in the same way.
 #[cfg(target_os = "linux")]
 mod durability;
+mod explain;
 mod import;
 mod openapi;
 mod rest;

@@ -274,6 +274,22 @@ pub(crate) fn definition(
     compiler.sql.finish().text
 }
 
+/// An index of plain columns.
+pub(crate) fn plain_index<'c>(
+    dialect: DialectRef,
+    name: &str,
+    table: &str,
+    columns: impl Iterator<Item = &'c str>,
+) -> String {
+    let mut sql = Sql::new(dialect);
+    sql.push("CREATE INDEX ").name(name).push(" ON ").name(table).push(" (");
+    for (index, column) in columns.enumerate() {
+        sql.push(if index > 0 { ", " } else { "" }).name(column);
+    }
+    sql.push(")");
+    sql.finish().text
+}
+
 impl<'a> Compiler<'a> {
     fn select_image(&mut self, collection: &'a Collection) {
         for field in collection.stored() {

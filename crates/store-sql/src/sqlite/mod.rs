@@ -7,6 +7,7 @@ mod accounts;
 mod checkpoint;
 mod connection;
 pub(crate) mod error;
+mod explain;
 mod functions;
 mod inline;
 mod migrator;

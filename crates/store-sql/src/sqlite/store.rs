@@ -10,7 +10,8 @@ use engine::model::{Epoch, Row, Timestamp};
 use engine::ports::staging::{StagePlan, Staging};
 use engine::ports::store::{ChangeSet, Changes, Store, StoreError};
 use engine::query::{
-    Committed, Effect, GetPlan, IdempotencyClaim, ListPlan, Mutation, Outcome, Page, Position, Transaction,
+    Committed, Effect, GetPlan, IdempotencyClaim, ListPlan, Mutation, Outcome, Page, Position, Question, Trace,
+    Transaction,
 };
 use rusqlite::Connection;
 
@@ -18,7 +19,7 @@ use super::connection::Timed;
 use super::error::store_error;
 use super::readers::Effort;
 use super::session::SqliteSession;
-use super::{SqliteStore, staging};
+use super::{SqliteStore, explain, staging};
 use crate::accounts;
 use crate::read;
 use crate::session::at_once;
@@ -62,6 +63,17 @@ impl Store for SqliteStore {
                 self.readers.run(deadline, job).await
             }
         }
+    }
+
+    async fn explain(&self, question: Question) -> Result<Trace, StoreError> {
+        let (epoch, deadline) = match &question {
+            Question::Get(permit) => (permit.epoch(), permit.plan().deadline),
+            Question::List(permit) => (permit.epoch(), permit.plan().deadline),
+            Question::Judge(permit) => (permit.epoch(), permit.plan().deadline),
+        };
+        let model = self.model(epoch)?;
+        let job = move |connection: &Connection| explain::trace(connection, &model, &question);
+        self.readers.run(deadline, job).await
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
@@ -181,7 +193,10 @@ fn list(connection: &Connection, model: &Model, plan: &ListPlan) -> Result<Page,
 }
 
 /// Runs several statements on one state of the database: that which the connection keeps, or one of their own.
-fn snapshot<T>(connection: &Connection, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn snapshot<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let execute = |sql: &str| -> Result<(), StoreError> {
         let executed = connection
             .prepare_cached(sql)

@@ -27,6 +27,7 @@ mod constraints;
 mod defaults;
 mod durability;
 mod expansion;
+mod explain;
 mod fields;
 mod filters;
 mod functions;
@@ -219,6 +220,10 @@ suite! { $
         delete_goes_by_the_stored_row before_is_the_stored_record before_remembers_relations
         who_may_not_read_is_told_nothing negation_grants_to_nobody_by_way_of_null the_callers_record_is_at_hand
         now_is_the_requests_time rules_go_where_the_caller_may_not
+    }
+    explain {
+        only_administrators_ask rules_are_told_as_they_stand_for_the_caller each_part_of_a_rule_is_judged_for_a_record
+        a_list_is_carried_out_as_the_callers_own an_index_that_would_help_is_named_and_one_that_is_there_is_not
     }
     changes {
         every_change_is_told images_hold_the_whole_record a_batch_is_one_commit what_did_not_happen_is_not_told
