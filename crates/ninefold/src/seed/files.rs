@@ -113,11 +113,7 @@ fn csv(text: &str, collection: &Collection) -> Parsed {
         let mut data = Data::new();
         // An empty cell is a value that isn't given.
         for (name, cell) in header.iter().zip(&row).filter(|(_, cell)| !cell.is_empty()) {
-            let value = match collection.field_named(name) {
-                Some(field) => Notation::of(field).read(cell),
-                None => cell.into(),
-            };
-            data.insert(name.to_owned(), value);
+            data.insert(name.to_owned(), Notation::of_column(collection, name).read(cell));
         }
         records.push((place, data));
     }

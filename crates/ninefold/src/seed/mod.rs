@@ -2,9 +2,10 @@
 //!
 //! One file per collection, as JSON, NDJSON or CSV. All of it goes through the engine's one pipeline as an administrator, in
 //! one transaction: rules don't hide, validation holds, and a record that can't be loaded leaves the database as it
-//! was. Records may come in any order and refer to each other in circles ([`order`]).
+//! was. Records may come in any order, name each other by unique fields ([`names`]), and refer to each other in circles ([`order`]).
 
 mod files;
+mod names;
 mod order;
 
 #[cfg(test)]
@@ -96,6 +97,7 @@ pub(crate) async fn load(dir: &Path, engine: &Engine, identity: &Identity) -> Re
             None => loaded.0.push((record.collection.clone(), 1)),
         }
     }
+    let records = names::resolve(records, &model)?;
     let (records, credentials) = split_credentials(records, &model)?;
     let placed = order::order(records, &model)?;
     let effects = effects(credentials, identity).await?;

@@ -22,7 +22,7 @@ fn record(collection: &str, data: Json) -> Record {
     let Json::Object(data) = data else { panic!("an object") };
     Record {
         collection: collection.to_owned(),
-        place: format!("{collection} {}", data["id"].as_str().unwrap_or("?")),
+        place: format!("{collection} {}", data.get("id").and_then(Json::as_str).unwrap_or("?")),
         data,
     }
 }
@@ -190,4 +190,40 @@ fn mistakes_have_places() {
     );
     refuses("people.ndjson", "{}\n{\n", "seed/people.ndjson, line 2: EOF");
     refuses("people.csv", "name,age\nAda\n", "line: 2");
+}
+
+fn named(records: Vec<Record>) -> Result<Vec<Json>, String> {
+    let model = Model::read(
+        r#"type Land @collection { code: String! @unique name: String near: [Land!]! }
+           type Town @collection { land: Land! number: Int @unique }"#,
+        "schema.graphql",
+    );
+    let model = model.unwrap_or_else(|report| panic!("{report}"));
+    let resolved = names::resolve(records, &model).map_err(|failure| failure.message)?;
+    Ok(resolved.into_iter().map(|record| Json::Object(record.data)).collect())
+}
+
+#[test]
+fn records_are_named_by_unique_fields() {
+    let records = named(vec![
+        record("towns", json!({"id": id(9), "land.code": "A", "number": 1})),
+        record("lands", json!({"id": id(1), "code": "A", "near.code": ["B", "A"]})),
+        record("lands", json!({"code": "B", "near.code": "A"})),
+        record("towns", json!({"id": id(8), "land.code": null, "land.name": "A"})),
+    ]);
+    let records = records.unwrap();
+    let made = &records[2]["id"];
+    assert!(made.as_str().is_some_and(|id| Uuid::parse_str(id).is_ok()), "{made}");
+    assert_eq!(records[0], json!({"id": id(9), "number": 1, "land": id(1)}));
+    assert_eq!(records[1]["near"], json!([made, id(1)]));
+    assert_eq!(records[2], json!({"code": "B", "near": [id(1)], "id": made}));
+    // What isn't unique stays as it is, for the engine to refuse.
+    assert_eq!(records[3], json!({"id": id(8), "land": null, "land.name": "A"}));
+}
+
+#[test]
+fn a_name_that_nobody_has_is_told() {
+    let lonely = vec![record("towns", json!({"id": id(9), "land.code": "X"}))];
+    let expected = "towns 01890000-0000-7000-8000-000000000009: land.code: there is no Land whose code is \"X\"";
+    assert_eq!(named(lonely).unwrap_err(), expected);
 }

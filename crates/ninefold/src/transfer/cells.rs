@@ -1,6 +1,6 @@
 //! Cells of a CSV file: how each type of field is written as text.
 
-use engine::model::{Field, FieldKind, Scalar, ValueType};
+use engine::model::{Collection, Field, FieldKind, Scalar, ValueType};
 use serde_json::Value as Json;
 
 /// How the cells of a column are to be read.
@@ -36,6 +36,17 @@ impl Notation {
             FieldKind::Value(ValueType::List { .. }) | FieldKind::Links { .. } | FieldKind::Inverse { .. } => {
                 Self::List
             }
+        }
+    }
+
+    /// Of a column by its name: `country.code` names a country by its code, and its cells are codes.
+    pub(crate) fn of_column(collection: &Collection, name: &str) -> Self {
+        match name.split_once('.') {
+            None => collection.field_named(name).map_or(Self::Text, Self::of),
+            Some((relation, _)) => match collection.field_named(relation).map(|field| &field.kind) {
+                Some(FieldKind::Links { .. }) => Self::List,
+                _ => Self::Text,
+            },
         }
     }
 

@@ -23,6 +23,8 @@ use crate::query::{Alias, Assignment, Judgement, Refusal};
 
 use relations::Relations;
 
+pub use relations::By;
+
 /// A record as the file has it.
 #[derive(Debug)]
 pub struct Draft {

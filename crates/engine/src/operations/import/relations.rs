@@ -31,11 +31,22 @@ pub(super) enum Column {
 
 /// A relation, and the unique field of its target by which it is named.
 #[derive(Debug, Clone)]
-pub(super) struct By {
-    relation: String,
-    many: bool,
-    target: CollectionId,
-    field: FieldId,
+pub struct By {
+    pub relation: String,
+    pub many: bool,
+    pub target: CollectionId,
+    pub field: FieldId,
+}
+
+impl By {
+    /// What a member such as `country.code` is about; `None` where it is no such member.
+    pub fn of(model: &Model, collection: &Collection, name: &str) -> Option<Self> {
+        match Column::of(model, collection, name) {
+            Ok(Column::By(by)) => Some(by),
+            // The record's own parser refuses what isn't known.
+            Ok(Column::Plain) | Err(_) => None,
+        }
+    }
 }
 
 /// What is known of the columns that records had so far.
@@ -175,11 +186,7 @@ impl Import<'_> {
         if self.relations.columns.contains_key(name) {
             return;
         }
-        let by = match Column::of(&self.moment.model, self.collection(), name) {
-            Ok(Column::By(by)) => Some(by),
-            // The record's own parser refuses what isn't known.
-            Ok(Column::Plain) | Err(_) => None,
-        };
+        let by = By::of(&self.moment.model, self.collection(), name);
         self.relations.columns.insert(
             name.to_owned(),
             Known {

@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Read};
 
 use csv_core::{ReadFieldResult, Reader};
-use engine::model::{Collection, FieldKind};
+use engine::model::Collection;
 use engine::operations::Data;
 use serde_json::Value as Json;
 
@@ -21,7 +21,7 @@ pub(super) fn read(input: impl Read, collection: &Collection, sink: &mut Sink) -
     sink.say(Message::Header(names.clone()))?;
     let columns: Vec<_> = names
         .into_iter()
-        .map(|name| (notation(collection, &name), name))
+        .map(|name| (Notation::of_column(collection, &name), name))
         .collect();
     while rows.next()? {
         let row = &rows.row;
@@ -44,17 +44,6 @@ fn header(row: &Row) -> Result<Vec<String>, String> {
         names.push(name.to_owned());
     }
     Ok(names)
-}
-
-/// `country.code` names a country by its code; its cells are codes.
-fn notation(collection: &Collection, name: &str) -> Notation {
-    match name.split_once('.') {
-        None => collection.field_named(name).map_or(Notation::Text, Notation::of),
-        Some((relation, _)) => match collection.field_named(relation).map(|field| &field.kind) {
-            Some(FieldKind::Links { .. }) => Notation::List,
-            _ => Notation::Text,
-        },
-    }
 }
 
 fn record(row: &Row, columns: &[(Notation, String)]) -> Result<Data, String> {
