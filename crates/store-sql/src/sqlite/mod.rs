@@ -106,7 +106,7 @@ impl SqliteStore {
 
     /// Whether no other process serves the database.
     pub fn is_alone(&self) -> bool {
-        self.place.possession == Possession::Alone
+        self.place.possession != Possession::Beside
     }
 
     pub(crate) fn writer(&self) -> &Writer {

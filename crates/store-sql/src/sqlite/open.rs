@@ -25,6 +25,8 @@ use crate::migrate::sqlite::{FORMAT, prepare};
 pub(super) enum Possession {
     /// This store's alone.
     Alone,
+    /// The same, for a command of the operator's: no requests wait.
+    Unserved,
     /// Another process serves it.
     Beside,
 }
@@ -92,6 +94,7 @@ fn open_file(
 ) -> Result<SqliteStore, OpenError> {
     let lock = try_lock(path, "-lock")?;
     let possession = match lock {
+        Some(_) if shares => Possession::Unserved,
         Some(_) => Possession::Alone,
         None if shares => Possession::Beside,
         None => return Err(OpenError::Locked(path.to_owned())),
@@ -107,7 +110,7 @@ fn open_file(
             known: FORMAT,
         });
     }
-    if possession == Possession::Alone {
+    if possession != Possession::Beside {
         prepare_whole(writing.connection()).map_err(failed)?;
     }
     staging::recover(path, options).map_err(|error| OpenError::Other {

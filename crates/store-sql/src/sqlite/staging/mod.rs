@@ -130,7 +130,7 @@ fn take_back_left(live: &Path, options: &SqliteOptions) -> rusqlite::Result<()> 
         drop(staged);
         match layout.filter(|layout| layout.token == token) {
             Some(layout) => {
-                let mut publisher = Publisher::open(live, &file, options, layout, true)?;
+                let mut publisher = Publisher::open(live, &file, options, layout, Possession::Beside)?;
                 publisher.done = done;
                 publisher.is_marked = true;
                 let kept = publisher
@@ -202,8 +202,12 @@ impl Area {
         let own = layout::own_references(&self.model, self.plan.collection);
         let file = staged(&self.place.path);
         let checked = fill.finish().and_then(|()| {
-            let is_polite = self.place.possession == Possession::Beside;
-            let mut publisher = Publisher::open(&self.place.path, &file, &self.place.options, layout, is_polite)?;
+            let Place {
+                path,
+                options,
+                possession,
+            } = &self.place;
+            let mut publisher = Publisher::open(path, &file, options, layout, *possession)?;
             let refused = publisher.check(&self.demands, &own)?;
             Ok((publisher, refused))
         });

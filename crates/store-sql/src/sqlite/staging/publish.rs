@@ -22,6 +22,7 @@ use crate::session::{Session, at_once};
 use crate::sqlite::checkpoint::checkpoint;
 use crate::sqlite::connection::{self, Timed, has_dangling_references};
 use crate::sqlite::error::{store_error, unavailable, write_error};
+use crate::sqlite::open::Possession;
 use crate::sqlite::options::SqliteOptions;
 use crate::sqlite::presence::Presence;
 use crate::sqlite::session::{SqliteSession, value};
@@ -30,11 +31,15 @@ use crate::sqlite::session::{SqliteSession, value};
 const HELD_MAX: Duration = Duration::from_millis(4);
 /// The same where nobody else writes but this process.
 const HELD_ALONE_MAX: Duration = Duration::from_millis(50);
+/// The same where nobody waits: the more at once, the fewer pages of the indexes are written again and again.
+const HELD_UNSERVED_MAX: Duration = Duration::from_secs(1);
+/// Page cache, in KiB: indexes are filled everywhere at once.
+const CACHE_KIB: i64 = 64 * 1024;
 /// Between two portions others get their turn at least so long.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// Records in the first portion: a file that is no longer is published at once.
 const FIRST_PORTION: u64 = 512;
-const PORTION_MAX: u64 = 16_384;
+const PORTION_MAX: u64 = 65_536;
 const PORTION_MIN: u64 = 32;
 /// Pages that the log grows by between two checkpoints.
 const CHECKPOINT_PAGES: u32 = 2000;
@@ -47,8 +52,8 @@ pub(super) struct Publisher {
     presence: Presence,
     pub(super) layout: Layout,
     staged: PathBuf,
-    /// Others write meanwhile.
-    polite: bool,
+    /// Who waits meanwhile.
+    possession: Possession,
     pub(super) busy_timeout: Duration,
     restart_timeout: Duration,
     wal_pages_max: u32,
@@ -86,7 +91,7 @@ impl Publisher {
         staged: &Path,
         options: &SqliteOptions,
         layout: Layout,
-        polite: bool,
+        possession: Possession,
     ) -> rusqlite::Result<Self> {
         let mut connection = connection::writing(live, options)?;
         let pages = Arc::new(AtomicU32::new(0));
@@ -97,6 +102,7 @@ impl Publisher {
             connection.execute("ATTACH ? AS import", [staged.to_string_lossy()])?;
             connection.pragma_update(Some("import"), "journal_mode", "memory")?;
             connection.pragma_update(Some("import"), "synchronous", "off")?;
+            connection.pragma_update(Some("main"), "cache_size", -CACHE_KIB)?;
             // Only the last portion's commit is waited for: it makes those before it durable, too.
             connection.pragma_update(Some("main"), "synchronous", "normal")?;
         }
@@ -107,7 +113,7 @@ impl Publisher {
             presence,
             layout,
             staged: staged.to_owned(),
-            polite,
+            possession,
             busy_timeout: options.busy_timeout,
             restart_timeout: options.restart_timeout,
             wal_pages_max: options.wal_pages_max,
@@ -138,7 +144,7 @@ impl Publisher {
         self.presence.check().map_err(|reason| unavailable(&reason))?;
         if self.portions == 0 {
             self.keep_staged()?;
-        } else if self.polite {
+        } else if self.possession == Possession::Beside {
             thread::sleep((self.held / 2).max(PAUSE_MIN));
         }
         if self.done < self.turns {
@@ -332,7 +338,11 @@ impl Publisher {
         self.held = held;
         self.portions += 1;
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
-        let aim = if self.polite { HELD_MAX } else { HELD_ALONE_MAX };
+        let aim = match self.possession {
+            Possession::Beside => HELD_MAX,
+            Possession::Alone => HELD_ALONE_MAX,
+            Possession::Unserved => HELD_UNSERVED_MAX,
+        };
         let fitting = records.saturating_mul(micros(aim)) / micros(held);
         if records == self.portion || fitting < self.portion {
             let (least, most) = (self.portion / 2, self.portion * 2);
