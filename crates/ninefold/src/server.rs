@@ -1,7 +1,7 @@
 //! The HTTP server: connections in, requests to the router of the moment, a clean end.
 //!
 //! HTTP/1.1 and HTTP/2 (with prior knowledge) on one port. Everything has a limit: connections at once, the time and size
-//! of a request's head, idle connections, and how long the end may take. The router can be exchanged while requests
+//! of a request's head, idle connections, answers that nobody reads, and how long the end may take. The router can be exchanged while requests
 //! are being answered: each goes to the one that was current when it came.
 
 use std::convert::Infallible;
@@ -24,6 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
@@ -59,7 +60,9 @@ pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: &Limits
         routes,
         builder: builder(limits),
         first_request: Duration::from_millis(limits.header_timeout_ms),
+        unread: Duration::from_millis(limits.write_timeout_ms),
     };
+    have_files(limits.connections_max);
     let slots = Arc::new(Semaphore::new(limits.connections_max));
     let graceful = GracefulShutdown::new();
     // Dropped at the end, which cuts off who is still there.
@@ -93,6 +96,37 @@ pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: &Limits
         );
     }
 }
+
+/// Besides connections: the database's, sockets that listen, the log.
+const OTHER_FILES: u64 = 256;
+
+/// Raises the process's limit of open files to what the connections need, as far as the system lets it.
+#[cfg(unix)]
+fn have_files(connections: usize) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let wanted = u64::try_from(connections)
+        .unwrap_or(u64::MAX)
+        .saturating_add(OTHER_FILES);
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let allowed = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    limit.current = Some(allowed);
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files can't be raised");
+    }
+    if allowed < wanted {
+        tracing::warn!(
+            allowed,
+            wanted,
+            "the system allows fewer open files than limits.connections_max needs; raise `ulimit -Hn`, or lower it"
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn have_files(_connections: usize) {}
 
 type Slot = tokio::sync::OwnedSemaphorePermit;
 
@@ -129,6 +163,7 @@ struct Server {
     routes: Routes,
     builder: Builder<TokioExecutor>,
     first_request: Duration,
+    unread: Duration,
 }
 
 impl Server {
@@ -142,6 +177,8 @@ impl Server {
         async move {
             // Small answers leave at once. A socket that refuses this is about to fail anyway.
             let _ = stream.set_nodelay(true);
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(self.unread));
             let began = Arc::new(Notify::new());
             let routes = self.routes;
             let service = {
@@ -154,7 +191,7 @@ impl Server {
             };
             let connection = self
                 .builder
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(Box::pin(stream)), service)
                 .into_owned();
             let silent = async {
                 // The builder waits without limit for the bytes that tell HTTP/1 from HTTP/2.

@@ -127,8 +127,9 @@ impl Engine {
     ) -> Result<Vec<SortKey>, Error> {
         let mut keys: Vec<SortKey> = Vec::new();
         let sort = sort.map(str::trim).filter(|sort| !sort.is_empty());
-        for part in sort.iter().flat_map(|sort| sort.split(',')).map(str::trim) {
-            if keys.len() == SORT_KEYS_MAX {
+        let parts = sort.iter().flat_map(|sort| sort.split(',')).map(str::trim);
+        for (index, part) in parts.enumerate() {
+            if index == SORT_KEYS_MAX {
                 return Err(Error::parameter(
                     "sort",
                     "too_many",

@@ -135,6 +135,10 @@ fn fixed(former: &Config, new: &Config) -> Vec<&'static str> {
             limits.header_timeout_ms != old.header_timeout_ms,
         ),
         (
+            "limits.write_timeout_ms",
+            limits.write_timeout_ms != old.write_timeout_ms,
+        ),
+        (
             "limits.drain_timeout_ms",
             limits.drain_timeout_ms != old.drain_timeout_ms,
         ),

@@ -246,7 +246,9 @@ section! {
         header_bytes_max: usize = 32 * 1024;
         /// How long a client may take to send its headers.
         header_timeout_ms: u64 = 10_000;
-        /// Connections at once; more wait to be accepted.
+        /// How long an answer, or a part of it, may wait for a client that doesn't read; then the connection is closed.
+        write_timeout_ms: u64 = 30_000;
+        /// Connections at once; more wait to be accepted. Each needs a file descriptor.
         connections_max: usize = 10_000;
         /// How long a stopping server waits for the requests that it is working on.
         drain_timeout_ms: u64 = 10_000;
@@ -281,6 +283,7 @@ impl Limits {
         // hyper refuses a smaller buffer.
         rules.between("header_bytes_max", self.header_bytes_max, 8 * 1024, 1024 * 1024);
         rules.between("header_timeout_ms", self.header_timeout_ms, 100, 600_000);
+        rules.between("write_timeout_ms", self.write_timeout_ms, 100, 600_000);
         rules.between("connections_max", self.connections_max, 1, 1_000_000);
         rules.between("drain_timeout_ms", self.drain_timeout_ms, 0, 600_000);
         rules.between("watch_max", self.watch_max, 0, 1_000_000);

@@ -171,3 +171,22 @@ fn the_reference_page_is_current() {
         "docs/configuration.md is stale: run this test with UPDATE=1"
     );
 }
+
+/// Nobody adds a limit without saying what is beyond it.
+#[test]
+fn the_page_of_limits_names_all_of_them() {
+    let page = include_str!("../../../../docs/limits.md");
+    let config = Config::default();
+    let limits = config
+        .sections()
+        .into_iter()
+        .find(|section| section.name() == "limits")
+        .unwrap();
+    for key in limits.keys() {
+        assert!(
+            page.contains(&format!("`{}`", key.name)),
+            "docs/limits.md does not mention {}",
+            key.name
+        );
+    }
+}

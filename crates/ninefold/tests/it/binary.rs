@@ -115,6 +115,20 @@ impl Server {
         Client::new(self.address)
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the server runs")
+    }
+
+    /// How many sockets it has open.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn sockets(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the server runs");
+        let links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        links
+            .filter(|link| link.to_string_lossy().starts_with("socket:"))
+            .count()
+    }
+
     /// The next line that `wanted` accepts.
     pub(crate) async fn line_with(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         loop {
@@ -130,7 +144,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().expect("the server runs").to_string();
+        let id = self.id().to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &id]).status();
         assert!(sent.expect("kill(1) is there").success());
     }

@@ -12,6 +12,8 @@ mod dev;
 #[cfg(target_os = "linux")]
 mod durability;
 mod explain;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod import;
 mod openapi;
 mod rest;
