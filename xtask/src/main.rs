@@ -6,6 +6,7 @@
 mod arrows;
 mod bench;
 mod ci;
+mod fuzz;
 mod process;
 mod python;
 mod soak;
@@ -28,6 +29,8 @@ Usage: cargo xtask COMMAND
                  the durability tests, FACTOR (10) times as long as in CI; docs/durability.md says what they do
   bench [CASE..] [--rounds N] [--seconds S] [--records N] [--big] [--cold-build]
                  measure Ninefold beside PocketBase and a hand-written floor; bench/README.md says how and what
+  fuzz [TARGET] [SECONDS]
+                 feed schemas, expressions and requests what coverage leads to; installs cargo-fuzz
   arrows         check which crate may depend on which
   help           this text
 
@@ -54,6 +57,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["test", filter] => test::run(&Workspace::locate()?, Some(filter)).map(|summary| summary.print()),
         ["bench", options @ ..] => bench::run(&Workspace::locate()?, options),
         ["soak", options @ ..] => soak::run(&Workspace::locate()?, options),
+        ["fuzz", options @ ..] => fuzz::run(&Workspace::locate()?, options),
         ["arrows"] => arrows::run(&Workspace::locate()?),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

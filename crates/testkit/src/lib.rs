@@ -4,3 +4,4 @@ pub mod accounts;
 pub mod conformance;
 pub mod expr;
 pub mod fakes;
+pub mod fuzz;

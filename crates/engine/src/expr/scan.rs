@@ -115,13 +115,20 @@ fn token(source: &str, at: usize) -> Result<Token, ExprError> {
     let first = rest.chars().next().unwrap_or(' ');
     let prefix = rest
         .find(|c: char| !matches!(c, 'r' | 'R' | 'b' | 'B'))
-        .filter(|length| *length <= 2)
+        .filter(|length| PREFIXES.contains(&rest[..*length].to_ascii_lowercase().as_str()))
         .unwrap_or(0);
     if rest[prefix..].starts_with(['\'', '"']) {
         let raw = rest[..prefix].contains(['r', 'R']);
         return match text_length(&rest[prefix..], raw) {
-            Some(length) => Ok(made(TokenKind::Text, prefix + length)),
-            None => Err(ExprError::new(at..source.len(), "the text has no closing quote")),
+            Ok(length) => Ok(made(TokenKind::Text, prefix + length)),
+            Err(Unclosed::Open) => Err(ExprError::new(at..source.len(), "the text has no closing quote")),
+            Err(Unclosed::Escape(place)) => {
+                let place = at + prefix + place;
+                Err(
+                    ExprError::new(place..place + 1, "a backslash stands before what it can't escape")
+                        .help("write `\\\\` for a backslash"),
+                )
+            }
         };
     }
     if first.is_ascii_alphabetic() || first == '_' {
@@ -147,8 +154,19 @@ fn token(source: &str, at: usize) -> Result<Token, ExprError> {
     ))
 }
 
-/// Length of a quoted text with its quotes; `None` when it isn't closed.
-fn text_length(rest: &str, raw: bool) -> Option<usize> {
+/// What may stand before a quote: bytes, raw, or both in this order.
+const PREFIXES: [&str; 4] = ["", "b", "r", "br"];
+
+/// Why a text has no end.
+enum Unclosed {
+    Open,
+    /// Where the backslash is.
+    Escape(usize),
+}
+
+/// Length of a quoted text with its quotes. Exactly what the parser takes for a text must be one here: what it would read
+/// as something else, brackets in it included, has to be counted.
+fn text_length(rest: &str, raw: bool) -> Result<usize, Unclosed> {
     let quote = &rest[..1];
     let triple = quote.repeat(3);
     let (closing, multi_line) = if rest.starts_with(&triple) {
@@ -160,16 +178,35 @@ fn text_length(rest: &str, raw: bool) -> Option<usize> {
     loop {
         let tail = &rest[at..];
         if tail.starts_with(closing) {
-            return Some(at + closing.len());
+            return Ok(at + closing.len());
         }
-        let next = tail.chars().next()?;
-        if next == '\n' && !multi_line {
-            return None;
+        let next = tail.chars().next().ok_or(Unclosed::Open)?;
+        if matches!(next, '\n' | '\r') && !multi_line {
+            return Err(Unclosed::Open);
         }
-        at += next.len_utf8();
-        if next == '\\' && !raw {
-            at += rest[at..].chars().next()?.len_utf8();
-        }
+        at += match next {
+            '\\' if !raw => escape_length(tail).ok_or(Unclosed::Escape(at))?,
+            other => other.len_utf8(),
+        };
+    }
+}
+
+/// Length of an escape, its backslash included; `None` for what is none.
+fn escape_length(tail: &str) -> Option<usize> {
+    let digits = |from: usize, count: usize, radix: u32| {
+        let digits = tail.get(from..from + count)?;
+        digits
+            .chars()
+            .all(|digit| digit.is_digit(radix))
+            .then_some(from + count)
+    };
+    match tail[1..].chars().next()? {
+        'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '"' | '\'' | '\\' | '?' | '`' => Some(2),
+        'x' | 'X' => digits(2, 2, 16),
+        'u' => digits(2, 4, 16),
+        'U' => digits(2, 8, 16),
+        '0'..='3' => digits(1, 3, 8),
+        _ => None,
     }
 }
 

@@ -215,14 +215,14 @@ async fn the_log_stays_bounded_under_a_steady_load() {
         .await
         .unwrap();
     let mut largest = 0;
-    for _ in 0..400 {
+    for _ in 0..800 {
         let writes = (0..20).map(|_| execute(&store, "INSERT INTO t (filler) VALUES (randomblob(2000))"));
         futures::future::join_all(writes).await;
         largest = largest.max(std::fs::metadata(folder.path().join("app.db-wal")).unwrap().len());
     }
-    // Some 24 megabytes went through it. How soon the side thread gets to copy is up to the machine.
-    assert!(largest < 12_000_000, "the log grew to {largest} bytes");
-    assert_eq!(count(&store).await.unwrap(), 8000);
+    // Some 48 megabytes went through it. How soon the side thread gets to copy is up to the machine.
+    assert!(largest < 24_000_000, "the log grew to {largest} bytes");
+    assert_eq!(count(&store).await.unwrap(), 16_000);
 }
 
 /// A program beside us that opened the database, and stays in a transaction that reads.

@@ -141,6 +141,10 @@ async fn questions() {
         nested("!", "true", "", 3_000),
         nested("-", "1", " == 1", 1_000),
         nested("[", "1", "]", 1_000),
+        // Texts that end elsewhere for the parser than for a careless reader, with brackets in them.
+        format!("'\\ {}'", "[".repeat(6_000)),
+        format!("'\r{}'", "[".repeat(6_000)),
+        format!("rb'\\'{}'", "[".repeat(6_000)),
         format!("text == '{}'", "x".repeat(200_000)),
         vec!["text == 'x'"; 2_000].join(" || "),
         format!("rank in [{}]", vec!["1"; 1_000].join(",")),
