@@ -27,12 +27,14 @@ impl Summary {
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<Summary> {
     let browser = browser::prepare(workspace)?;
     let python = python::prepare(workspace, "python", "tests/requirements.txt")?;
+    let schemathesis = python::prepare(workspace, "schemathesis", "tests/schemathesis.txt")?;
     // With the tests' own features, so that `cargo test` finds everything built, the binary for the browser included.
     process::run(&mut workspace.cargo(["build", "--workspace", "--bins", "--tests", "--locked"]))?;
     let mut tests = workspace.cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
     tests
         .env("NINEFOLD_CEL_PYTHON", &python)
         .env("NINEFOLD_OPENAPI_PYTHON", &python)
+        .env("NINEFOLD_SCHEMATHESIS", &schemathesis)
         .args(filter);
     let results = process::run_keeping(&mut tests, |line| line.starts_with("test result:"))?;
     browser.run(workspace, filter)?;

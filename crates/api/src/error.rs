@@ -282,11 +282,18 @@ impl Problem {
         if let Some(operation) = self.error.operation {
             members.insert("operation".to_owned(), operation.into());
         }
+        if mutant!(ClosedAnswer) {
+            members.insert("hint".to_owned(), "undescribed".into());
+        }
     }
 
     /// The answer, complete.
     pub(crate) fn render(&self, request_id: &str, instance: &str, had_credentials: bool) -> Response {
-        let mut response = (self.code.status(), self.document(request_id, instance)).into_response();
+        let status = match self.code.status() {
+            StatusCode::NOT_FOUND if mutant!(DescribedStatus) => StatusCode::GONE,
+            status => status,
+        };
+        let mut response = (status, self.document(request_id, instance)).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

@@ -21,6 +21,17 @@ use tower::ServiceExt;
 
 use error::Problem;
 
+/// Whether a defence is taken out by a test; never, but in the tests' own build.
+macro_rules! mutant {
+    ($name:ident) => {{
+        #[cfg(feature = "mutants")]
+        let active = $crate::mutants::is_active($crate::mutants::Mutant::$name);
+        #[cfg(not(feature = "mutants"))]
+        let active = false;
+        active
+    }};
+}
+
 mod auth;
 mod body;
 mod caller;
@@ -29,6 +40,8 @@ mod error;
 mod guard;
 mod health;
 mod layers;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod negotiate;
 mod openapi;
 mod params;

@@ -57,11 +57,17 @@ impl Params {
 
     pub(crate) fn number(&self, name: &str) -> Result<Option<u32>, Error> {
         let digits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let wrong = || Error::parameter(name, "wrong_type", "must be a whole number, such as 30");
+        let wrong = || {
+            if mutant!(CallersMistake) {
+                return Error::internal(format!("{name} is no number"));
+            }
+            Error::parameter(name, "wrong_type", "must be a whole number, such as 30")
+        };
         let parse = |text: &str| {
             Some(text)
                 .filter(digits)
                 .and_then(|text| text.parse().ok())
+                .or_else(|| mutant!(StrictParameter).then_some(1))
                 .ok_or_else(wrong)
         };
         self.get(name).map(parse).transpose()

@@ -5,10 +5,10 @@ use engine::model::Collection;
 use serde_json::{Map, Value as Json, json};
 
 use super::components::{Role, member_of_create, refer};
-use super::example;
-use super::fields::{is_in_create, is_needed_to_create};
+use super::fields::{is_in_replace, is_needed_to_create};
 use super::operations::{answered, responses};
 use super::value::reference;
+use super::{example, links};
 
 const SIGNED_IN: &str = "Ninefold.SignedIn";
 const WHO: &str = "Ninefold.Who";
@@ -138,10 +138,11 @@ impl Endpoint {
 
 fn sign_up(model: &Model, accounts: &Collection) -> Endpoint {
     let ours = |name: &str| matches!(name, "email" | "verified" | "roles");
+    // The id, too, is given by the server.
     let own = accounts
         .fields
         .iter()
-        .filter(|field| is_in_create(accounts, field) && !ours(&field.name));
+        .filter(|field| is_in_replace(accounts, field) && !ours(&field.name));
     let mut properties = json!({
         "email": email(),
         "password": secret(),
@@ -376,7 +377,9 @@ fn without_body(
 }
 
 fn signed_in() -> Json {
-    json_answer("Signed in", &reference(SIGNED_IN))
+    let mut answer = json_answer("Signed in", &reference(SIGNED_IN));
+    answer["links"] = links::of_tokens();
+    answer
 }
 
 fn json_answer(description: &str, schema: &Json) -> Json {

@@ -7,6 +7,7 @@ mod accounts;
 mod components;
 mod example;
 mod fields;
+mod links;
 mod operations;
 mod pages;
 mod parameters;

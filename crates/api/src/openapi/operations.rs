@@ -7,9 +7,9 @@ use engine::model::{Collection, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
 use super::components::{BATCH, BATCH_RESULTS, Role, answer, refer};
-use super::example;
 use super::responses::{header, refusals};
 use super::value::reference;
+use super::{example, links};
 
 const READ_LIST: &[u16] = &[400, 401, 403, 413, 500, 503];
 const READ: &[u16] = &[400, 401, 403, 404, 413, 500, 503];
@@ -81,13 +81,16 @@ impl Described<'_> {
             "count",
             "Last-Event-ID",
         ];
+        let id = format!("list{}", pascal(path));
+        let mut found = answered(&format!("Those {name} records that the caller may read"), &[], content);
+        found["links"] = links::of_page(self.collection, &id);
         self.operation(
-            format!("list{}", pascal(path)),
+            id,
             format!("A page of {path}, or, as a stream of events, the page and its changes"),
             access.read.as_deref(),
             json!({
                 "parameters": parameters(&names),
-                "responses": responses([("200", answered(&format!("Those {name} records that the caller may read"), &[], content))], READ_LIST),
+                "responses": responses([("200", found)], READ_LIST),
             }),
         )
     }
@@ -122,7 +125,8 @@ impl Described<'_> {
         let description = format!(
             "The new {name}; of an array all of them in its order, null where its writer may not read what it wrote"
         );
-        let created = answered(&description, &["ETag", "Location", "Idempotency-Replayed"], content);
+        let mut created = answered(&description, &["ETag", "Location", "Idempotency-Replayed"], content);
+        created["links"] = links::of_record(self.collection);
         self.operation(
             format!("create{name}"),
             format!("A new {name}; or an array of {path}, all or nothing"),
@@ -165,11 +169,12 @@ impl Described<'_> {
             &["ETag", "Idempotency-Replayed"],
             content(),
         );
-        let created = answered(
+        let mut created = answered(
             &format!("The new {name}"),
             &["ETag", "Location", "Idempotency-Replayed"],
             content(),
         );
+        created["links"] = links::of_record(self.collection);
         let body = refer(self.collection, Role::Replace);
         self.operation(
             format!("replace{name}"),

@@ -42,11 +42,11 @@ pub(super) fn components(limits: &Limits) -> Json {
             json!({"type": "string", "minLength": 1, "maxLength": 8192}),
         ),
         "count": query("count", "Count all that match, as `total`.", json!({"type": "boolean", "default": false})),
-        "If-Match": header("If-Match", "Only if the record is still in this state; else 412.", json!({"type": "string", "pattern": TAGS})),
+        "If-Match": header("If-Match", "Only if the record is still in this state; else 412.", json!({"type": "string", "pattern": TAGS, "examples": ["\"3\""]})),
         "If-None-Match": header(
             "If-None-Match",
             "Only if the record is in another state than these; else 304.",
-            json!({"type": "string", "pattern": TAGS}),
+            json!({"type": "string", "pattern": TAGS, "examples": ["\"3\""]}),
         ),
         "If-None-Match-Any": header("If-None-Match", "`*`: only if there is no such record yet; else 412.", json!({"const": "*"})),
         "Idempotency-Key": header(

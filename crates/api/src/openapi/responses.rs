@@ -7,6 +7,9 @@ use super::components::PROBLEM;
 use super::value::reference;
 use crate::error::{Code, Problem};
 
+/// Refused before the request has a path or an id, by the connection itself: without a document.
+const HEADLESS: [u16; 2] = [414, 431];
+
 /// What `$ref` of a refusal with this status is.
 pub(super) fn refusal(status: u16) -> (String, Json) {
     (
@@ -15,9 +18,9 @@ pub(super) fn refusal(status: u16) -> (String, Json) {
     )
 }
 
-/// Those of an operation, in order.
+/// Those of an operation, in order; and those that every operation has.
 pub(super) fn refusals(statuses: &[u16]) -> impl Iterator<Item = (String, Json)> {
-    statuses.iter().map(|status| refusal(*status))
+    statuses.iter().chain(&HEADLESS).map(|status| refusal(*status))
 }
 
 /// `404` is `NotFound`.
@@ -37,10 +40,15 @@ pub(super) fn components() -> Map<String, Json> {
     let mut statuses: Vec<u16> = Code::all().map(|code| code.status().as_u16()).collect();
     statuses.sort_unstable();
     statuses.dedup();
-    statuses
-        .into_iter()
-        .map(|status| (name(status), component(status)))
-        .collect()
+    let own = statuses.into_iter().map(|status| (name(status), component(status)));
+    own.chain(HEADLESS.map(|status| (name(status), headless()))).collect()
+}
+
+fn headless() -> Json {
+    json!({
+        "description": "The request's line and headers go beyond what the server takes (`limits.header_bytes_max`), so that it \
+                        doesn't know what is asked for. Ask for less at once: a shorter `filter`, fewer `fields`.",
+    })
 }
 
 fn component(status: u16) -> Json {

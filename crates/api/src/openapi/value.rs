@@ -13,8 +13,11 @@ use serde_json::{Value as Json, json};
 const NO_NUL: &str = r"^[^\u0000]*$";
 /// Padded, and with nothing in the bits that padding leaves over (RFC 4648 §4).
 const BASE64: &str = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
-const FILE: &str = r"^(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f]+(/(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f]+)*$";
+pub(super) const FILE: &str =
+    r"^(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f-\u009f]+(/(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f-\u009f]+)*$";
 const DECIMAL: &str = r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$";
+/// Whole, of those that 64 bits hold beside six decimal places.
+const DECIMAL_MAX: i64 = i64::MAX / 1_000_000;
 const LONG: &str = "^-?[0-9]{1,18}$";
 
 /// Which way a value goes.
@@ -197,11 +200,11 @@ fn long(bounds: Bounds<'_>) -> Json {
 }
 
 fn decimal(bounds: Bounds<'_>) -> Json {
-    let mut number = json!({"type": "number"});
+    let mut number = json!({"type": "number", "minimum": -DECIMAL_MAX, "maximum": DECIMAL_MAX});
     range(&mut number, bounds.range);
     json!({
         "anyOf": [{"type": "string", "format": "decimal", "pattern": DECIMAL}, number],
-        "description": "At most six decimal places. A string keeps them exact.",
+        "description": "At most six decimal places. A string keeps them exact; a number has at most 15 digits.",
     })
 }
 

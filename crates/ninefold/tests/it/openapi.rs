@@ -1,5 +1,7 @@
 //! The document against the server: what is described is there, and answers as described.
 
+mod schemathesis;
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 

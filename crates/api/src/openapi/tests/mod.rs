@@ -219,3 +219,44 @@ fn values_are_described_as_they_are_taken() {
         ]}),
     );
 }
+
+#[test]
+fn links_lead_to_operations_that_take_what_they_hand_over() {
+    let document = document(EVERYTHING);
+    let mut operations = std::collections::HashMap::new();
+    walk(&document["paths"], "", &mut |place, members| {
+        if let Some(id) = members.get("operationId").and_then(Json::as_str) {
+            operations.insert(id.to_owned(), place.to_owned());
+        }
+    });
+    let mut count = 0;
+    walk(&document["paths"], "", &mut |place, members| {
+        let Some(links) = members.get("links").and_then(Json::as_object) else {
+            return;
+        };
+        for link in links.values() {
+            let target = &operations[link["operationId"].as_str().unwrap()];
+            if !link["parameters"]["id"].is_null() {
+                assert!(target.contains("{id}"), "{place}: {target}");
+            }
+            count += 1;
+        }
+    });
+    assert!(count > 10, "{count}");
+}
+
+#[test]
+fn what_the_server_refuses_is_not_described() {
+    let document = document(EVERYTHING);
+    let sign_up = &document["paths"]["/auth/sign-up"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    assert!(sign_up["properties"]["name"].is_object() && sign_up["properties"]["id"].is_null());
+    // Control characters of the second block, too.
+    assert!(value::FILE.contains(r"\u007f-\u009f"));
+    let decimals = value::schema(
+        &Model::default(),
+        &engine::model::ValueType::Scalar(engine::model::Scalar::Decimal),
+        value::Bounds::default(),
+        value::Way::Write,
+    );
+    assert_eq!(decimals["anyOf"][1]["maximum"], json!(9_223_372_036_854_i64));
+}
