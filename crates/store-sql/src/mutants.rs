@@ -13,8 +13,6 @@ engine::mutants! {
     OneTransaction,
     /// That an answer made of several statements is of one moment.
     OneMoment,
-    /// That a read doesn't go on with a state of before a commit.
-    CurrentSnapshot,
     /// That the files are looked for before each commit.
     Presence,
 }

@@ -165,9 +165,7 @@ impl Reader {
     /// Makes sure that what is read is the current state.
     fn renew(&mut self, commits: &Commits) -> rusqlite::Result<()> {
         let (count, now) = (commits.count(), Instant::now());
-        let is_current = |kept: Snapshot| {
-            (kept.commits == count || mutant!(CurrentSnapshot)) && now.duration_since(kept.began) < KEPT_MAX
-        };
+        let is_current = |kept: Snapshot| kept.commits == count && now.duration_since(kept.began) < KEPT_MAX;
         if self.kept.is_some_and(is_current) {
             return Ok(());
         }

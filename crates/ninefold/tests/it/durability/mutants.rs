@@ -27,9 +27,7 @@ async fn findings(mutant: Mutant) -> Vec<String> {
     match mutant {
         Mutant::Sync | Mutant::AnswerAfterCommit => power::run(setup, Weather::Fair, CUTS_MAX, Dice::fresh()).await,
         Mutant::Savepoint | Mutant::KeyWithWrite => kill::run(setup, KILLS_MAX, Dice::fresh()).await.findings,
-        Mutant::OneTransaction | Mutant::OneMoment | Mutant::CurrentSnapshot => {
-            history::run(setup, HISTORY_MAX, Dice::fresh()).await
-        }
+        Mutant::OneTransaction | Mutant::OneMoment => history::run(setup, HISTORY_MAX, Dice::fresh()).await,
         Mutant::Presence => faults::take_away(setup).await,
     }
 }
