@@ -1,15 +1,17 @@
 -- What wrk sends: the requests of a file, each as "LENGTH\n" and its bytes, in turn, each thread from a place of its own.
+-- A third argument is a text that no answer may hold, whatever its status: GraphQL tells of errors that way.
 -- At the end one line of JSON that `cargo xtask bench` reads.
 
-local threads = 0
+local threads = {}
 
 function setup(thread)
-  thread:set("number", threads)
-  threads = threads + 1
+  thread:set("number", #threads)
+  threads[#threads + 1] = thread
 end
 
 local requests = {}
 local at = 0
+mistaken = 0
 
 function init(arguments)
   local file = assert(io.open(arguments[1], "rb"))
@@ -22,6 +24,12 @@ function init(arguments)
   end
   file:close()
   at = math.floor(number * #requests / of)
+  local mistake = arguments[3]
+  if mistake then
+    response = function(_, _, body)
+      if body:find(mistake, 1, true) then mistaken = mistaken + 1 end
+    end
+  end
 end
 
 function request()
@@ -31,8 +39,10 @@ end
 
 function done(summary, latency)
   local errors = summary.errors
+  local mistakes = 0
+  for _, thread in ipairs(threads) do mistakes = mistakes + thread:get("mistaken") end
   io.write(string.format(
-    'RESULT {"requests":%d,"duration_us":%d,"p50_us":%d,"p99_us":%d,"refused":%d,"connect":%d,"read":%d,"write":%d,"timeout":%d}\n',
+    'RESULT {"requests":%d,"duration_us":%d,"p50_us":%d,"p99_us":%d,"refused":%d,"mistaken":%d,"connect":%d,"read":%d,"write":%d,"timeout":%d}\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-    errors.status, errors.connect, errors.read, errors.write, errors.timeout))
+    errors.status, mistakes, errors.connect, errors.read, errors.write, errors.timeout))
 end

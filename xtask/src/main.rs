@@ -7,8 +7,10 @@ mod arrows;
 mod bench;
 mod ci;
 mod fuzz;
+mod node;
 mod process;
 mod python;
+mod services;
 mod soak;
 mod test;
 mod tools;
@@ -25,17 +27,23 @@ Usage: cargo xtask COMMAND
 
   ci             all that CI runs: format, arrows, clippy, docs, tests
   test [FILTER]  every test, or those whose name contains FILTER: Rust, then the browser; sets up what they need
+  services up|down|status
+                 the servers that tests talk to, private ones: PostgreSQL, MariaDB, and one that speaks MongoDB's protocol
   soak [FACTOR] [FILTER]
-                 the durability tests, FACTOR (10) times as long as in CI; docs/durability.md says what they do
+                 what looks for faults at random, FACTOR (10) times as long as in CI; docs/testing.md says what it is
   bench [CASE..] [--rounds N] [--seconds S] [--records N] [--big] [--cold-build]
                  measure Ninefold beside PocketBase and a hand-written floor; bench/README.md says how and what
+  bench --postgres [CASE..] [--rounds N] [--seconds S] [--records N]
+                 the same on PostgreSQL, beside another floor, PostGraphile, Express and Django REST framework
   fuzz [TARGET] [SECONDS]
-                 feed schemas, expressions and requests what coverage leads to; installs cargo-fuzz
+                 feed what reads input of strangers with what coverage leads to, each TARGET for SECONDS (60)
   arrows         check which crate may depend on which
   help           this text
 
 Environment:
   NINEFOLD_CHROMIUM  the Chromium or Chrome that the browser tests drive, when it is not on the PATH
+  NINEFOLD_TEST_POSTGRES, NINEFOLD_TEST_MYSQL, NINEFOLD_TEST_MONGODB
+                     the URLs of servers to test against instead of those of `services`; the tests make databases there
 ";
 
 fn main() -> ExitCode {
@@ -58,6 +66,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["bench", options @ ..] => bench::run(&Workspace::locate()?, options),
         ["soak", options @ ..] => soak::run(&Workspace::locate()?, options),
         ["fuzz", options @ ..] => fuzz::run(&Workspace::locate()?, options),
+        ["services", command] => services::run(&Workspace::locate()?, command),
         ["arrows"] => arrows::run(&Workspace::locate()?),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

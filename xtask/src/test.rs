@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::process;
 use crate::python;
+use crate::services;
 use crate::workspace::Workspace;
 
 /// The result lines of `cargo test`, shown once more at the very end.
@@ -36,7 +37,9 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<Summary
         .env("NINEFOLD_OPENAPI_PYTHON", &python)
         .env("NINEFOLD_SCHEMATHESIS", &schemathesis)
         .args(filter);
-    let results = process::run_keeping(&mut tests, |line| line.starts_with("test result:"))?;
+    let results = services::during(workspace, || {
+        process::run_keeping(&mut tests, |line| line.starts_with("test result:"))
+    })?;
     browser.run(workspace, filter)?;
     Ok(Summary { results })
 }

@@ -39,7 +39,7 @@ pub(crate) const NPM: Tool = Tool {
     names: &["npm"],
     probe: &["--version"],
     package: "npm",
-    purpose: "npm, which fetches the browser tests' driver",
+    purpose: "npm, which fetches the browser tests' driver and the benchmark's peers",
 };
 
 pub(crate) const CHROMIUM: Tool = Tool {
@@ -57,16 +57,36 @@ pub(crate) const WRK: Tool = Tool {
     purpose: "wrk, which puts the load on the benchmark's servers",
 };
 
+pub(crate) const POSTGRES: Tool = Tool {
+    names: &["postgres"],
+    probe: &["--version"],
+    package: "postgresql",
+    purpose: "PostgreSQL 15 or later, which the tests of its store talk to (NINEFOLD_TEST_POSTGRES may name one that runs)",
+};
+
+pub(crate) const MARIADB: Tool = Tool {
+    names: &["mariadbd"],
+    probe: &["--no-defaults", "--version"],
+    package: "mariadb-server",
+    purpose: "MariaDB 10.11 or later, which the tests of its store talk to (NINEFOLD_TEST_MYSQL may name one that runs)",
+};
+
+pub(crate) const MARIADB_INSTALL: Tool = Tool {
+    names: &["mariadb-install-db"],
+    probe: &[],
+    package: "mariadb-server",
+    purpose: "mariadb-install-db, which makes an empty database of MariaDB",
+};
+
 impl Tool {
     /// The program's path, after installing Debian's package if it was missing and we may.
     pub(crate) fn ensure(&self) -> Result<PathBuf> {
         if let Some(found) = self.find() {
             return Ok(found);
         }
-        if let Some(mut apt_get) = apt_get() {
+        if let Some(mut install) = install() {
             println!("installing {}", self.package);
-            process::run(apt_get().arg("update").arg("-qq"))?;
-            process::run(apt_get().args(["install", "-y", "-qq", "--no-install-recommends", self.package]))?;
+            process::run(install.arg(self.package))?;
         }
         match self.find() {
             Some(found) => Ok(found),
@@ -84,27 +104,55 @@ impl Tool {
     }
 }
 
+/// On the PATH, or where Debian puts servers.
 fn on_path(name: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders)
+    let path = std::env::var_os("PATH")?;
+    let mut postgres: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
+        .unwrap_or_default();
+    postgres.sort();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
+        .chain(postgres.into_iter().rev())
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
 }
 
-/// How to call apt-get here, if this machine is one that we may install packages on: we are root, or it is CI's.
-fn apt_get() -> Option<impl FnMut() -> Command> {
-    let root = process::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !process::succeeds(Command::new("apt-get").arg("--version")) || !(root || in_ci()) {
+/// Installs the package that is its argument. What the package would start as the machine's own server stays down, and
+/// the main cluster that Debian makes of PostgreSQL unmade: neither is ours to have.
+const INSTALL: &str = r#"
+set -e
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if ! [ -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+fi
+clusters=/etc/postgresql-common/createcluster.d
+if [ "$1" = postgresql ] && ! [ -e "$clusters/ninefold.conf" ]; then
+  mkdir -p "$clusters"
+  echo 'create_main_cluster = false' >"$clusters/ninefold.conf"
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "$1"
+"#;
+
+/// How to install a package here, if this machine is one that we may install packages on: we are root, or it is CI's.
+fn install() -> Option<Command> {
+    if !process::succeeds(Command::new("apt-get").arg("--version")) || !(is_root() || in_ci()) {
         return None;
     }
-    Some(move || {
-        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
-        if !root {
-            command.args(["--non-interactive", "apt-get"]);
-        }
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    })
+    let mut command = Command::new(if is_root() { "sh" } else { "sudo" });
+    if !is_root() {
+        command.args(["--non-interactive", "sh"]);
+    }
+    command.args(["-c", INSTALL, "install"]);
+    Some(command)
+}
+
+pub(crate) fn is_root() -> bool {
+    process::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
 fn in_ci() -> bool {

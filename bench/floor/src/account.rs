@@ -1,21 +1,19 @@
-//! Signing in, and who a token belongs to: argon2id, a session row, an EdDSA token, and a cache of those seen.
+//! Signing in: argon2id, a session row, a token.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::{Signature, Signer, SigningKey};
+use floor::draft::now_ms;
+use floor::tokens::Tokens;
 use rusqlite::{Connection, params};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::records::{self, now_ms};
+use crate::records;
 use crate::store::{Writer, read};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -28,18 +26,6 @@ const OTHER_SESSIONS: &str =
     "SELECT id FROM _ninefold_session WHERE kind = ? AND subject = ? AND id <> ? ORDER BY rotated DESC, id DESC";
 const SESSION_DELETE: &str = "DELETE FROM _ninefold_session WHERE id = ?";
 
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    aud: String,
-    sub: Uuid,
-    kind: String,
-    sid: Uuid,
-    jti: Uuid,
-    iat: i64,
-    exp: i64,
-}
-
 #[derive(Deserialize)]
 pub(crate) struct Credentials {
     email: String,
@@ -47,10 +33,7 @@ pub(crate) struct Credentials {
 }
 
 pub(crate) struct Accounts {
-    key: SigningKey,
-    key_id: String,
-    /// Who, and until when in milliseconds.
-    seen: RwLock<HashMap<String, (Uuid, i64)>>,
+    tokens: Tokens,
     turns: Arc<Semaphore>,
 }
 
@@ -61,35 +44,15 @@ impl Accounts {
         let (key_id, seed): (String, [u8; 32]) =
             read(|connection| Ok(connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?))?;
         Ok(Self {
-            key: SigningKey::from_bytes(&seed),
-            key_id,
-            seen: RwLock::default(),
+            tokens: Tokens::new(key_id, &seed),
             turns: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, usize::from),
             )),
         })
     }
 
-    /// Verified once, then remembered.
-    pub(crate) fn user(&self, token: &str) -> Result<Uuid> {
-        let known = self
-            .seen
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(token)
-            .copied();
-        let (user, until) = match known {
-            Some(known) => known,
-            None => {
-                let claims = self.claims(token)?;
-                let fresh = (claims.sub, claims.exp * 1000);
-                let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-                seen.insert(token.to_owned(), fresh);
-                fresh
-            }
-        };
-        ensure!(now_ms() < until, "the token has expired");
-        Ok(user)
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     pub(crate) async fn sign_in(&self, writer: &Writer, given: Credentials) -> Result<Vec<u8>> {
@@ -118,7 +81,7 @@ impl Accounts {
                 .query_row([id.as_bytes()], |_| Ok(()))?;
             records::user(connection, id)
         })?;
-        let token = self.token(id, session)?;
+        let token = self.tokens.token(id, session)?;
         let mut body = b"{\"user\":".to_vec();
         body.extend_from_slice(&user);
         let refresh = Uuid::new_v4().simple();
@@ -126,35 +89,6 @@ impl Accounts {
             format!(",\"accessToken\":\"{token}\",\"refreshToken\":\"{refresh}\",\"expiresIn\":900}}").as_bytes(),
         );
         Ok(body)
-    }
-
-    fn claims(&self, token: &str) -> Result<Claims> {
-        let (signed, signature) = token.rsplit_once('.').context("the token is no JWT")?;
-        let (_, payload) = signed.split_once('.').context("the token is no JWT")?;
-        let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature)?)?;
-        self.key.verifying_key().verify_strict(signed.as_bytes(), &signature)?;
-        let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
-        ensure!(claims.aud == "ninefold", "the token is for somebody else");
-        Ok(claims)
-    }
-
-    fn token(&self, user: Uuid, session: Uuid) -> Result<String> {
-        let iat = now_ms() / 1000;
-        let claims = Claims {
-            iss: "ninefold".to_owned(),
-            aud: "ninefold".to_owned(),
-            sub: user,
-            kind: "user".to_owned(),
-            sid: session,
-            jti: Uuid::now_v7(),
-            iat,
-            exp: iat + 900,
-        };
-        let header = serde_json::json!({ "typ": "JWT", "alg": "EdDSA", "kid": self.key_id });
-        let header = URL_SAFE_NO_PAD.encode(header.to_string());
-        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims)?));
-        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()).to_bytes());
-        Ok(format!("{signed}.{signature}"))
     }
 }
 

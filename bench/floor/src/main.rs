@@ -12,19 +12,18 @@ mod store;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path as InPath, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, patch, post};
-use axum::serve::ListenerExt;
+use floor::draft::{Draft, Patch};
+use floor::web::{self, Answer, Listing, Refusal, answer, created, record};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::account::{Accounts, Credentials};
-use crate::records::{Draft, Found, Patch};
 use crate::store::{Writer, read};
 
 const BATCH_MAX: usize = 500;
@@ -35,23 +34,6 @@ struct Floor {
 }
 
 type Shared = State<Arc<Floor>>;
-type Answer = Result<Response, Refusal>;
-
-/// What went wrong, for whoever looks at the benchmark's log.
-struct Refusal(StatusCode, String);
-
-impl<E: Into<anyhow::Error>> From<E> for Refusal {
-    fn from(error: E) -> Self {
-        Self(StatusCode::UNPROCESSABLE_ENTITY, format!("{:#}", error.into()))
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        (self.0, self.1).into_response()
-    }
-}
-
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -75,19 +57,12 @@ async fn main() -> Result<()> {
         .route("/api/batch", post(batch))
         .route("/auth/sign-in", post(sign_in))
         .with_state(Arc::new(floor));
-    let listener = tokio::net::TcpListener::bind(address).await?.tap_io(|stream| {
-        // Small answers leave at once. A socket that refuses this is about to fail anyway.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, router).await.context("the server failed")
+    web::serve(address, router).await
 }
 
 impl Floor {
     fn user(&self, headers: &HeaderMap) -> Result<Uuid, Refusal> {
-        let bearer = headers.get(header::AUTHORIZATION).and_then(|line| line.to_str().ok());
-        let token = bearer.and_then(|line| line.strip_prefix("Bearer "));
-        let refused = || Refusal(StatusCode::UNAUTHORIZED, "sign in first".to_owned());
-        self.accounts.user(token.ok_or_else(refused)?).map_err(|_| refused())
+        web::user(self.accounts.tokens(), headers)
     }
 }
 
@@ -103,24 +78,6 @@ async fn get_note(State(floor): Shared, InPath(id): InPath<Uuid>, headers: Heade
 async fn get_article(State(floor): Shared, InPath(id): InPath<Uuid>, headers: HeaderMap) -> Answer {
     let user = floor.user(&headers)?;
     record(read(|connection| records::article(connection, id, user))?)
-}
-
-/// The benchmark's lists: one category, the highest score first.
-#[derive(Deserialize)]
-struct Listing {
-    filter: String,
-    limit: u32,
-    #[serde(default)]
-    expand: Option<String>,
-}
-
-impl Listing {
-    fn category(&self) -> Result<&str> {
-        let category = self.filter.strip_prefix("category == \"");
-        category
-            .and_then(|rest| rest.strip_suffix('"'))
-            .context("only lists of one category are known")
-    }
 }
 
 async fn list_posts(Query(listing): Query<Listing>) -> Answer {
@@ -213,34 +170,4 @@ async fn sign_in(State(floor): Shared, body: Bytes) -> Answer {
         StatusCode::OK,
         floor.accounts.sign_in(&floor.writer, credentials).await?,
     ))
-}
-
-fn record(found: Found) -> Answer {
-    let Some((body, version)) = found else {
-        return Err(Refusal(StatusCode::NOT_FOUND, "there is no such record".to_owned()));
-    };
-    let mut response = answer(StatusCode::OK, body);
-    response
-        .headers_mut()
-        .insert(header::ETAG, HeaderValue::try_from(format!("\"{version}\""))?);
-    Ok(response)
-}
-
-fn created(collection: &str, id: Uuid, body: Vec<u8>) -> Answer {
-    let mut response = answer(StatusCode::CREATED, body);
-    let headers = response.headers_mut();
-    headers.insert(header::ETAG, HeaderValue::from_static("\"1\""));
-    headers.insert(
-        header::LOCATION,
-        HeaderValue::try_from(format!("/api/{collection}/{id}"))?,
-    );
-    Ok(response)
-}
-
-fn answer(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = (status, body).into_response();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

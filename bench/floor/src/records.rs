@@ -1,53 +1,14 @@
 //! The statements, as Ninefold's compiler writes them for `bench/app/schema.graphql`, and their rows as JSON.
 
-use std::ops::Range;
-
 use anyhow::{Context, Result, ensure};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params, params_from_iter};
-use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::json::{self, Column, Kind};
+use floor::columns::{ARTICLE, AUTHOR, Column, IS_OWN, OWN, POST, USER};
+use floor::draft::{Draft, Found, Patch, check_title, now_ms};
 
-const POST: &[Column] = &[
-    ("{\"id\":", Kind::Id),
-    (",\"created\":", Kind::Time),
-    (",\"updated\":", Kind::Time),
-    (",\"version\":", Kind::Int),
-    (",\"title\":", Kind::Text),
-    (",\"category\":", Kind::Text),
-    (",\"score\":", Kind::Int),
-    (",\"published\":", Kind::Time),
-    (",\"body\":", Kind::Text),
-];
-const ARTICLE: &[Column] = &[
-    POST[0],
-    POST[1],
-    POST[2],
-    POST[3],
-    (",\"team\":", Kind::Id),
-    (",\"author\":", Kind::Id),
-    POST[4],
-    POST[5],
-    POST[6],
-    POST[7],
-    POST[8],
-];
-const AUTHOR: usize = 5;
-const USER: &[Column] = &[
-    POST[0],
-    POST[1],
-    POST[2],
-    POST[3],
-    (",\"email\":", Kind::Text),
-    (",\"verified\":", Kind::Bool),
-    (",\"roles\":", Kind::Json),
-    (",\"name\":", Kind::Text),
-];
-/// Email, verified and roles, which only their owner sees: whether that is who asks stands in the column [`IS_OWN`].
-const OWN: Range<usize> = 4..7;
-const IS_OWN: usize = 8;
+use crate::json;
 
 const POST_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "post" AS t0 WHERE t0."id" = ?"#;
 const NOTE_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "note" AS t0 WHERE t0."id" = ?"#;
@@ -63,30 +24,6 @@ const TEAM_READABLE: &str = r#"SELECT 1 FROM "team" AS t0 WHERE t0."id" = ? AND 
 const USER_READABLE: &str = r#"SELECT 1 FROM "user" AS t0 WHERE t0."id" = ?"#;
 /// The rule on the new record, and whether its writer may read it.
 const ARTICLE_JUDGED: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body", (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = ?)) IS TRUE, (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = ?)) IS TRUE FROM "article" AS t0 WHERE t0."id" = ?"#;
-
-#[derive(Deserialize)]
-pub(crate) struct Draft {
-    team: Option<Uuid>,
-    author: Option<Uuid>,
-    title: String,
-    category: String,
-    score: i32,
-    published: jiff::Timestamp,
-    body: String,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Patch {
-    title: String,
-    score: i32,
-}
-
-/// A record's JSON and its version.
-pub(crate) type Found = Option<(Vec<u8>, i64)>;
-
-pub(crate) fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
 
 pub(crate) fn post(connection: &Connection, id: Uuid) -> Result<Found> {
     one(connection, POST_BY_ID, &[id.as_bytes()], POST)
@@ -231,21 +168,6 @@ fn person(row: &Row<'_>) -> Result<Vec<u8>> {
     json::write(&mut body, USER, OWN.end..USER.len(), value)?;
     body.push(b'}');
     Ok(body)
-}
-
-impl Draft {
-    fn check(&self) -> Result<()> {
-        check_title(&self.title)?;
-        ensure!(self.category.chars().count() <= 40, "category is too long");
-        ensure!(self.body.chars().count() <= 4000, "body is too long");
-        Ok(())
-    }
-}
-
-fn check_title(title: &str) -> Result<()> {
-    let length = title.chars().count();
-    ensure!((1..=200).contains(&length), "title must have 1 to 200 characters");
-    Ok(())
 }
 
 pub(crate) fn create_post(connection: &Connection, draft: &Draft) -> Result<(Uuid, Vec<u8>)> {

@@ -85,7 +85,7 @@ pub(crate) async fn read(
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
+    if announced.is_some_and(|length| length > limit as u64) && !unlimited!(AnnouncedBytes) {
         return Err(Problem::too_large(limit));
     }
     let collected = tokio::time::timeout_at(deadline.into(), Limited::new(body, limit).collect()).await;
@@ -100,6 +100,10 @@ pub(crate) async fn read(
 /// # Errors
 /// 400 with line and column. Nesting is limited by the parser, to 128 levels.
 pub(crate) fn json(body: &[u8]) -> Result<Value, Problem> {
+    #[cfg(feature = "mutants")]
+    if let Some(json) = unlimited_json(body) {
+        return Ok(json);
+    }
     let text = std::str::from_utf8(body).map_err(|error| {
         Problem::bad_request(format!(
             "the body is not UTF-8 at byte {}; JSON is sent as UTF-8",
@@ -110,6 +114,23 @@ pub(crate) fn json(body: &[u8]) -> Result<Value, Problem> {
         return Err(Problem::bad_request("the body is empty; send JSON"));
     }
     serde_json::from_str(text).map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))
+}
+
+/// As [`json`] without one of its limits; `None` where none is lifted, or it is no JSON then either.
+#[cfg(feature = "mutants")]
+fn unlimited_json(body: &[u8]) -> Option<Value> {
+    use serde::Deserialize;
+    let text = match unlimited!(BodyUtf8) {
+        true => String::from_utf8_lossy(body),
+        false => std::str::from_utf8(body).ok()?.into(),
+    };
+    let mut json = serde_json::Deserializer::from_str(&text);
+    if unlimited!(BodyDepth) {
+        json.disable_recursion_limit();
+    } else if !unlimited!(BodyUtf8) && !unlimited!(BodyEnd) {
+        return None;
+    }
+    Value::deserialize(&mut json).ok()
 }
 
 /// # Errors

@@ -3,13 +3,14 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use engine::access::Principal;
-use engine::operations::Ctx;
+use engine::operations::{Ctx, Reads};
 use engine::{Error, ErrorCode};
 use http::{HeaderMap, header};
 
 use crate::Shared;
 use crate::error::Problem;
 use crate::guard::About;
+use crate::negotiate;
 
 /// A request's context, with its caller authenticated.
 pub(crate) struct Caller {
@@ -23,9 +24,13 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
         let bearer = bearer(&parts.headers)?;
+        let written = negotiate::written(&parts.headers)?;
         let principal = shared.identity.authenticate(bearer).await?;
         Ok(Self {
-            ctx: context(parts, principal),
+            ctx: Ctx {
+                reads: Reads::Recent { written },
+                ..context(parts, principal)
+            },
             bearer: bearer.map(str::to_owned),
         })
     }
@@ -43,6 +48,7 @@ pub(crate) fn context(parts: &Parts, principal: Principal) -> Ctx {
         request_id,
         deadline,
         address,
+        reads: Reads::Latest,
     }
 }
 

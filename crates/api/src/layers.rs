@@ -10,7 +10,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::guard::{self, REQUEST_ID};
-use crate::negotiate::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, LAST_EVENT_ID};
+use crate::negotiate::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, LAST_EVENT_ID, WRITTEN};
 use crate::{ApiConfig, Shared};
 
 /// Below it gzip's own overhead eats what it saves.
@@ -58,6 +58,7 @@ fn cors(config: &ApiConfig) -> Option<CorsLayer> {
         IDEMPOTENCY_KEY,
         LAST_EVENT_ID,
         REQUEST_ID,
+        WRITTEN,
         HeaderName::from_static("traceparent"),
     ];
     let answered = [
@@ -67,6 +68,7 @@ fn cors(config: &ApiConfig) -> Option<CorsLayer> {
         header::WWW_AUTHENTICATE,
         IDEMPOTENCY_REPLAYED,
         REQUEST_ID,
+        WRITTEN,
     ];
     let cors = CorsLayer::new()
         .allow_origin(origins)

@@ -32,6 +32,17 @@ macro_rules! mutant {
     }};
 }
 
+/// The same for a limit.
+macro_rules! unlimited {
+    ($name:ident) => {{
+        #[cfg(feature = "mutants")]
+        let lifted = $crate::mutants::limits::is_active($crate::mutants::limits::Mutant::$name);
+        #[cfg(not(feature = "mutants"))]
+        let lifted = false;
+        lifted
+    }};
+}
+
 mod auth;
 mod body;
 mod caller;

@@ -1,5 +1,7 @@
 //! The defences that running Schemathesis against the description shows to be there. See [`engine::mutants!`].
 
+pub mod limits;
+
 engine::mutants! {
     /// That an operation answers with a status that it describes.
     DescribedStatus,

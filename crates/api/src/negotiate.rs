@@ -1,5 +1,6 @@
 //! Conditional requests, idempotency keys and the form of an answer: what headers ask for.
 
+use engine::model::Timestamp;
 use engine::operations::{IdempotencyRequest, Precondition};
 use engine::{Error, ErrorCode};
 use http::request::Parts;
@@ -9,6 +10,8 @@ use sha2::{Digest, Sha256};
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Until when a caller has written: said by the answer to a write, and said again with a read through another node.
+pub(crate) const WRITTEN: HeaderName = HeaderName::from_static("ninefold-written");
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// Which preconditions make sense for a write.
@@ -51,48 +54,49 @@ enum Tags {
     These(Vec<String>),
 }
 
-/// Weak tags count as strong ones: proxies that compress weaken them on their way, and ours name a version.
 fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Option<Tags>, Error> {
     if !headers.contains_key(&name) {
         return Ok(None);
     }
-    let malformed = || {
-        Error::parameter(
-            name.as_str(),
-            "malformed",
-            "send * or entity tags in quotes, such as \"3\"",
-        )
-    };
+    let lines = headers.get_all(&name).iter().map(|line| line.to_str().ok());
+    let malformed = || Error::parameter(name.as_str(), "malformed", MALFORMED_TAGS);
+    listed(lines).map(Some).ok_or_else(malformed)
+}
+
+const MALFORMED_TAGS: &str = "send * or entity tags in quotes, such as \"3\"";
+
+/// Weak tags count as strong ones: proxies that compress weaken them on their way, and ours name a version.
+fn listed<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Option<Tags> {
     let mut tags = Vec::new();
-    for line in headers.get_all(&name) {
-        let mut rest = line.to_str().map_err(|_| malformed())?.trim();
+    for line in lines {
+        let mut rest = line?.trim();
         if rest == "*" {
-            return if tags.is_empty() {
-                Ok(Some(Tags::Any))
-            } else {
-                Err(malformed())
-            };
+            return tags.is_empty().then_some(Tags::Any);
         }
         while !rest.is_empty() {
-            let opened = rest
-                .strip_prefix("W/")
-                .unwrap_or(rest)
-                .strip_prefix('"')
-                .ok_or_else(malformed)?;
-            let (tag, after) = opened.split_once('"').ok_or_else(malformed)?;
+            let opened = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+            let (tag, after) = opened.split_once('"')?;
             tags.push(tag.to_owned());
             let after = after.trim_start();
             rest = match after.strip_prefix(',') {
                 Some(next) => next.trim_start(),
                 None if after.is_empty() => after,
-                None => return Err(malformed()),
+                None => return None,
             };
         }
     }
-    if tags.is_empty() {
-        Err(malformed())
-    } else {
-        Ok(Some(Tags::These(tags)))
+    (!tags.is_empty()).then_some(Tags::These(tags))
+}
+
+/// What stands in a header `If-Match`, from a place in a body.
+///
+/// # Errors
+/// What was expected instead.
+pub(crate) fn matching(text: &str) -> Result<Precondition, &'static str> {
+    match listed(std::iter::once(Some(text))) {
+        Some(Tags::Any) => Ok(Precondition::MatchAny),
+        Some(Tags::These(tags)) => Ok(Precondition::Match(tags)),
+        None => Err(MALFORMED_TAGS),
     }
 }
 
@@ -106,6 +110,22 @@ pub(crate) fn is_unchanged(headers: &HeaderMap, etag: &str) -> Result<bool, Erro
         Some(Tags::Any) => true,
         Some(Tags::These(tags)) => tags.iter().any(|tag| tag == etag),
     })
+}
+
+/// Until when the caller says that it has written.
+///
+/// # Errors
+/// 400 when the header is malformed.
+pub(crate) fn written(headers: &HeaderMap) -> Result<Option<Timestamp>, Error> {
+    let newest = |newest: Option<Timestamp>, line: &HeaderValue| {
+        let moment = line.to_str().ok().and_then(|text| Timestamp::parse(text.trim()));
+        let moment = moment.ok_or_else(|| {
+            let message = "send what the answer to the last write had under this name";
+            Error::parameter("Ninefold-Written", "malformed", message)
+        })?;
+        Ok(newest.max(Some(moment)))
+    };
+    headers.get_all(WRITTEN).iter().try_fold(None, newest)
 }
 
 /// A tag as it stands in a header.
@@ -128,7 +148,9 @@ pub(crate) fn idempotency(parts: &Parts, template: &str, body: &[u8]) -> Result<
     };
     let key = line.to_str().map_err(|_| wrong())?;
     let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-    if !visible || key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || lines.next().is_some() {
+    let is_long = key.len() > IDEMPOTENCY_KEY_BYTES_MAX && !unlimited!(KeyBytes);
+    let are_many = lines.next().is_some() && !unlimited!(KeyOnce);
+    if !visible || key.is_empty() || is_long || are_many {
         return Err(wrong());
     }
     Ok(Some(IdempotencyRequest {

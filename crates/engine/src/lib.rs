@@ -14,13 +14,25 @@ macro_rules! mutant {
     }};
 }
 
+/// The same for a limit.
+macro_rules! unlimited {
+    ($name:ident) => {{
+        #[cfg(feature = "mutants")]
+        let lifted = $crate::mutants::limits::is_active($crate::mutants::limits::Mutant::$name);
+        #[cfg(not(feature = "mutants"))]
+        let lifted = false;
+        lifted
+    }};
+}
+
 pub mod access;
 pub mod error;
 pub mod expr;
+pub mod introspect;
 pub mod live;
 pub mod model;
 #[cfg(feature = "mutants")]
-mod mutants;
+pub mod mutants;
 pub mod operations;
 mod pipeline;
 pub mod ports;

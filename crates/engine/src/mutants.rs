@@ -3,6 +3,8 @@
 //! Compiled in only with the feature `mutants`, which nothing but tests turns on. The environment variable
 //! `NINEFOLD_MUTANT` names the one that is out, for the whole process. Each crate lists its own.
 
+pub mod limits;
+
 /// An enum `Mutant` of the crate's defences, and `is_active`.
 #[macro_export]
 macro_rules! mutants {

@@ -16,7 +16,9 @@ use crate::expr::{Facts, RequestFacts};
 use crate::model::{Collection, Epoch, Key, Model, Timestamp, Value, closest};
 use crate::operations::Ctx;
 use crate::operations::expressions::Expressions;
+use crate::operations::freshness::Writers;
 use crate::operations::idempotency::InFlight;
+use crate::operations::slow::SlowQueries;
 use crate::ports::clock::Clock;
 use crate::ports::store::{Store, StoreError};
 use crate::query::{Bindings, OwnedFacts};
@@ -76,6 +78,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Authenticates cursors. The same on every node and after a restart.
     pub cursor_key: [u8; 32],
+    /// How long a list may take before the log is told of it; `None`: it never is.
+    pub slow_query: Option<Duration>,
 }
 
 /// An application at work.
@@ -86,8 +90,10 @@ pub struct Engine {
     cursor_key: [u8; 32],
     model: watch::Sender<Arc<Model>>,
     in_flight: Arc<InFlight>,
+    writers: Writers,
     watches: Arc<Semaphore>,
     expressions: Expressions,
+    slow_queries: SlowQueries,
     account_listener: OnceLock<AccountListener>,
 }
 
@@ -108,6 +114,7 @@ impl Engine {
             clock,
             limits,
             cursor_key,
+            slow_query,
         } = parts;
         let watches = Arc::new(Semaphore::new(limits.watch_max));
         let model = watch::Sender::new(model);
@@ -118,8 +125,10 @@ impl Engine {
             cursor_key,
             model,
             in_flight: Arc::default(),
+            writers: Writers::default(),
             watches,
             expressions: Expressions::default(),
+            slow_queries: SlowQueries::new(slow_query),
             account_listener: OnceLock::new(),
         }
     }
@@ -170,12 +179,20 @@ impl Engine {
         &self.in_flight
     }
 
+    pub(crate) fn writers(&self) -> &Writers {
+        &self.writers
+    }
+
     pub(crate) fn watches(&self) -> &Arc<Semaphore> {
         &self.watches
     }
 
     pub(crate) fn expressions(&self) -> &Expressions {
         &self.expressions
+    }
+
+    pub(crate) fn slow_queries(&self) -> &SlowQueries {
+        &self.slow_queries
     }
 
     pub(crate) fn account_listener(&self) -> &OnceLock<AccountListener> {
@@ -324,6 +341,6 @@ impl Moment {
 
     /// What can't be a key names no record.
     pub(crate) fn key(&self, collection: &Collection, text: &str) -> Result<Key, Error> {
-        collection.parse_key(text).ok_or_else(Error::not_found)
+        self.model.parse_key(collection, text).ok_or_else(Error::not_found)
     }
 }

@@ -1,7 +1,7 @@
 //! Passwords changed and forgotten, and addresses confirmed.
 
 use engine::access::Principal;
-use engine::operations::{Action, Ctx, Step, WriteOptions};
+use engine::operations::{Action, Ctx, Precondition, Step, WriteOptions};
 use engine::ports::Secret;
 use engine::ports::accounts::{Account, Purpose, Subject};
 use engine::{Error, ErrorCode, FieldError};
@@ -161,6 +161,7 @@ impl Identity {
                 patch: [(verified, Value::Bool(true))].into_iter().collect(),
             },
             collection: collection.path.clone(),
+            precondition: Precondition::None,
             alias: None,
         };
         let own = Ctx {

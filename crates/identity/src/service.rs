@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::model::Timestamp;
-use engine::operations::{Ctx, GetRequest, Reply};
+use engine::operations::{Ctx, GetRequest, Reads, Reply};
 use engine::ports::Secret;
 use engine::ports::accounts::{AccountStore, Administrator, NewSession, Session, Subject};
 use engine::ports::clock::Clock;
@@ -193,6 +193,7 @@ impl Identity {
         };
         let own = Ctx {
             principal,
+            reads: Reads::Latest,
             ..ctx.clone()
         };
         let request = GetRequest {

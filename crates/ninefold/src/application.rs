@@ -5,6 +5,8 @@
 
 mod instance;
 mod offline;
+pub(crate) mod portable;
+mod relocation;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ use crate::{schema, wiring};
 use instance::Instance;
 
 pub(crate) use offline::{Offline, operator};
+pub(crate) use relocation::Relocation;
 
 /// What the application is run for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,7 @@ pub struct Options {
 }
 
 /// What an application stands on; concrete in `wiring` alone.
+#[derive(Clone)]
 pub(crate) struct Ports {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) accounts: Arc<dyn AccountStore>,
@@ -72,7 +76,8 @@ impl Application {
     /// A sentence for people, with what to do.
     pub async fn open(dir: &Path, config: Config, options: Options) -> Result<Self, Failure> {
         let model = Arc::new(schema::read(dir)?);
-        let ports = wiring::open(dir, &config.database, options.purpose)?;
+        let adopts = options.structure != Structure::Require;
+        let ports = wiring::open_to_serve(dir, &config, options.purpose, adopts).await?;
         match Self::start(dir, config, options, model, &ports).await {
             Ok(instance) => Ok(Self {
                 dir: dir.to_owned(),

@@ -62,7 +62,9 @@ pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: &Limits
         first_request: Duration::from_millis(limits.header_timeout_ms),
         unread: Duration::from_millis(limits.write_timeout_ms),
     };
-    have_files(limits.connections_max);
+    if !mutant!(OpenFiles) {
+        have_files(limits.connections_max);
+    }
     let slots = Arc::new(Semaphore::new(limits.connections_max));
     let graceful = GracefulShutdown::new();
     // Dropped at the end, which cuts off who is still there.
@@ -148,7 +150,12 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(limits.header_timeout_ms))
-        .max_buf_size(limits.header_bytes_max);
+        .max_buf_size(limits.header_bytes_max)
+        .ignore_invalid_headers(mutant!(HeaderForm))
+        .half_close(mutant!(HalfClose));
+    if mutant!(HeaderCount) {
+        builder.http1().max_headers(limits.header_bytes_max);
+    }
     builder
         .http2()
         .timer(TokioTimer::new())

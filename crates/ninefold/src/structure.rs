@@ -29,6 +29,7 @@ pub enum Structure {
 /// # Errors
 /// What stands against it, and what to do.
 pub(crate) async fn bring(ports: &Ports, model: &Model, dir: &Path, structure: Structure) -> Result<Report, Failure> {
+    has_all(ports, model)?;
     let folder = folder(dir)?;
     let now = ports.clock.now();
     let options = match structure {
@@ -51,6 +52,19 @@ pub(crate) async fn bring(ports: &Ports, model: &Model, dir: &Path, structure: S
         tracing::info!("migrated: {step}");
     }
     Ok(report)
+}
+
+/// What the schema asks for, the database must have.
+fn has_all(ports: &Ports, model: &Model) -> Result<(), Failure> {
+    let capabilities = ports.store.capabilities();
+    let lacking = capabilities.lacking(model);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let message = format!("the schema asks for what {} lacks", capabilities.database);
+    Err(Failure::mistake(message)
+        .details(lacking.join("\n"))
+        .help("choose another database with `database.url`, or take it out of the schema"))
 }
 
 /// The folder's migration files.

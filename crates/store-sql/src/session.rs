@@ -18,6 +18,10 @@ pub(crate) trait Session {
 
     /// Answers how many rows were changed.
     async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError>;
+
+    /// Runs an insert of one row that says what it answers; see [`compile::insert_given`](crate::compile::insert_given).
+    /// `None` where the database put no row in.
+    async fn insert(&mut self, statement: Statement<'_>) -> Result<Option<Columns>, StoreError>;
 }
 
 /// Runs what never waits.

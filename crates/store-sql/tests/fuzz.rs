@@ -1,8 +1,8 @@
 //! What fuzzing has found is answered, on SQLite too.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use engine::mutants::limits::Mutant;
 use engine::ports::store::Store;
 use ninefold_store_sql::{Location, SqliteOptions, SqliteStore, Synchronous, migrate};
 use testkit::fuzz;
@@ -21,5 +21,12 @@ fn the_corpus_is_answered() {
     let store: Arc<dyn Store> =
         Arc::new(SqliteStore::open(&Location::File(path), &options).expect("nobody else has it"));
     store.adopt(fuzz::model());
-    fuzz::replay(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus"), &store);
+    fuzz::answer_corpus(&store);
+}
+
+#[test]
+fn a_missing_depth_is_noticed() {
+    for mutant in [Mutant::CursorDepth, Mutant::ExpressionDepth] {
+        fuzz::assert_depth_is_missed("the_corpus_is_answered", mutant.name());
+    }
 }

@@ -1,10 +1,14 @@
-//! Time that stands still, and a mailbox to look into.
+//! Time that stands still, a mailbox to look into, and an archive to cut off.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::model::Timestamp;
+use engine::ports::archive::{Archive, ArchiveError};
 use engine::ports::clock::Clock;
 use engine::ports::mail::{Mail, MailError, Message};
 use tokio::sync::{Mutex, mpsc};
@@ -77,5 +81,66 @@ impl Mail for Outbox {
         self.sent
             .send(message)
             .map_err(|_| MailError("the outbox is gone".to_owned()))
+    }
+}
+
+/// An archive in memory, which can be cut off.
+#[derive(Debug, Default)]
+pub struct MemoryArchive {
+    kept: std::sync::Mutex<BTreeMap<String, Vec<u8>>>,
+    is_cut_off: AtomicBool,
+}
+
+impl MemoryArchive {
+    pub fn cut_off(&self, is_cut_off: bool) {
+        self.is_cut_off.store(is_cut_off, Ordering::SeqCst);
+    }
+
+    /// All that is kept, to be looked at and changed.
+    ///
+    /// # Panics
+    /// When another thread did.
+    pub fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.kept.lock().expect("nobody panics while holding it")
+    }
+
+    fn reached(&self) -> Result<(), ArchiveError> {
+        match self.is_cut_off.load(Ordering::SeqCst) {
+            true => Err(ArchiveError("the archive is cut off".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Archive for MemoryArchive {
+    fn name(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn put(&self, name: &str, mut file: &File) -> Result<(), ArchiveError> {
+        self.reached()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)
+            .map_err(|error| ArchiveError(error.to_string()))?;
+        self.kept().insert(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Box<dyn Read>>, ArchiveError> {
+        self.reached()?;
+        let found = self.kept().get(name).cloned();
+        Ok(found.map(|bytes| Box::new(io::Cursor::new(bytes)) as Box<dyn Read>))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, ArchiveError> {
+        self.reached()?;
+        let kept = self.kept();
+        Ok(kept.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), ArchiveError> {
+        self.reached()?;
+        self.kept().remove(name);
+        Ok(())
     }
 }

@@ -30,9 +30,10 @@ fn dependency(name: &Value) -> Value {
 fn the_drawn_arrows_are_allowed() {
     check(
         json!({
-            "ninefold": ["ninefold-api", "ninefold-engine", "ninefold-identity", "ninefold-store-sql", "axum", "~ninefold-testkit"],
+            "ninefold": ["ninefold-api", "ninefold-engine", "ninefold-identity", "ninefold-store-mongo", "ninefold-store-sql", "axum", "~ninefold-testkit", "~ninefold"],
             "ninefold-api": ["ninefold-engine", "ninefold-identity", "axum", "~ninefold-testkit"],
             "ninefold-identity": ["ninefold-engine", "argon2", "jsonwebtoken", "~ninefold-testkit"],
+            "ninefold-store-mongo": ["ninefold-engine", "mongodb", "~ninefold-testkit"],
             "ninefold-store-sql": ["ninefold-engine", "rusqlite", "~ninefold-testkit"],
             "ninefold-engine": ["serde_json", "~rusqlite"],
             "ninefold-testkit": ["ninefold-engine", "ninefold-identity"],

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-const ADAPTERS: &[&str] = &["store_sql"];
+const ADAPTERS: &[&str] = &["adapters", "store_mongo", "store_sql"];
 const WIRING: &str = "wiring.rs";
 
 pub(super) fn violations(source: &Path) -> Result<Vec<String>> {

@@ -12,7 +12,7 @@ use super::server::{Contender, Running};
 use crate::workspace::Workspace;
 
 /// Requests of each case.
-const ASKED: usize = 10;
+pub(crate) const ASKED: usize = 10;
 
 pub(crate) fn check(workspace: &Workspace, contenders: &[&dyn Contender; 3], cases: &[Case]) -> Result<()> {
     let [ninefold, pocketbase, floor] = contenders;
@@ -63,7 +63,7 @@ fn answers(contender: &dyn Contender, running: &Running, case: Case) -> Result<V
 }
 
 /// Without what is made for one answer alone.
-fn lasting(mut answer: Value, case: Case) -> Value {
+pub(crate) fn lasting(mut answer: Value, case: Case) -> Value {
     if let Some(next) = answer.get_mut("next") {
         *next = next.is_null().into();
     }
@@ -92,7 +92,7 @@ fn forget(value: &mut Value, names: &[&str]) {
 }
 
 /// What every record and every person in an answer says, wherever it stands: sorted, since ties may come in any order.
-fn contents(answer: &Value) -> Vec<String> {
+pub(crate) fn contents(answer: &Value) -> Vec<String> {
     let mut found = Vec::new();
     collect(answer, &mut found);
     found.sort();
@@ -103,8 +103,10 @@ fn collect(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
             if let Some(title) = members.get("title") {
-                let parts = ["category", "score", "body"].map(|name| members.get(name));
-                found.push(format!("{title} {parts:?}"));
+                let parts = ["category", "body"].map(|name| members.get(name));
+                // GraphQL has no number that is as long, so PostGraphile answers a text.
+                let score = members.get("score").map(Value::to_string).unwrap_or_default();
+                found.push(format!("{title} {parts:?} {}", score.trim_matches('"')));
             } else if let Some(name) = members.get("name") {
                 found.push(name.to_string());
             }

@@ -29,6 +29,17 @@ pub(crate) struct Measured {
 /// # Errors
 /// A single answer that isn't a success, or a connection that fails.
 pub(crate) fn run(workspace: &Workspace, address: &str, requests: &Path, seconds: u32) -> Result<Measured> {
+    run_watching(workspace, address, requests, seconds, None)
+}
+
+/// The same, and an answer that holds the text `mistake` is no success, whatever its status.
+pub(crate) fn run_watching(
+    workspace: &Workspace,
+    address: &str,
+    requests: &Path,
+    seconds: u32,
+    mistake: Option<&str>,
+) -> Result<Measured> {
     let mut wrk = Command::new(tools::WRK.ensure()?);
     wrk.arg(format!("--threads={THREADS}"))
         .arg(format!("--connections={CONNECTIONS}"))
@@ -39,7 +50,8 @@ pub(crate) fn run(workspace: &Workspace, address: &str, requests: &Path, seconds
         .arg(format!("http://{address}/"))
         .arg("--")
         .arg(requests)
-        .arg(THREADS.to_string());
+        .arg(THREADS.to_string())
+        .args(mistake);
     parse(&process::output(&mut wrk)?)
 }
 
@@ -63,7 +75,7 @@ fn parse(output: &str) -> Result<Measured> {
             .as_f64()
             .with_context(|| format!("wrk's result has no `{name}`"))
     };
-    for failure in ["refused", "connect", "read", "write", "timeout"] {
+    for failure in ["refused", "mistaken", "connect", "read", "write", "timeout"] {
         let count = number(failure)?;
         if count > 0.0 {
             bail!("{count} requests failed ({failure}): {line}");
@@ -87,7 +99,7 @@ mod tests {
     fn output(refused: u32, timeout: u32) -> String {
         format!(
             "Running 5s test @ http://127.0.0.1:1/\n  2 threads and 64 connections\n  Thread Stats   Avg      Stdev\n\
-             RESULT {{\"requests\":50000,\"duration_us\":5000000,\"p50_us\":4200,\"p99_us\":9100,\"refused\":{refused},\
+             RESULT {{\"requests\":50000,\"duration_us\":5000000,\"p50_us\":4200,\"p99_us\":9100,\"refused\":{refused},\"mistaken\":0,\
              \"connect\":0,\"read\":0,\"write\":0,\"timeout\":{timeout}}}\n"
         )
     }

@@ -1,7 +1,8 @@
 //! The machine, in general terms, and how fast its disk makes a write durable.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -24,11 +25,12 @@ pub(crate) struct Machine {
     pub(crate) syncs_per_second: f64,
     pub(crate) rust: String,
     pub(crate) wrk: String,
-    pub(crate) pocketbase: String,
+    /// PocketBase's version, or the database server's.
+    pub(crate) database: String,
 }
 
 impl Machine {
-    pub(crate) fn look(workspace: &Workspace, pocketbase: String) -> Result<Self> {
+    pub(crate) fn look(workspace: &Workspace, database: String) -> Result<Self> {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
         let meminfo = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
         let memory_kib = field(&meminfo, "MemTotal").and_then(|total| total.split(' ').next()?.parse().ok());
@@ -43,8 +45,19 @@ impl Machine {
             syncs_per_second: syncs_per_second(workspace)?,
             rust: rust.split_whitespace().nth(1).unwrap_or_default().to_owned(),
             wrk: wrk_version()?,
-            pocketbase,
+            database,
         })
+    }
+
+    /// The page of results tells it to whoever compares.
+    pub(crate) fn write(&self, text: &mut String) {
+        let _ = writeln!(
+            text,
+            "\n## The machine\n\n\
+             {}, {} cores, {:.0} GiB of memory, {}. Servers and wrk share it.\n\
+             Its disk makes {:.0} appends of 4 KiB durable in a second (`fdatasync`, one after another).",
+            self.processor, self.cores, self.memory_gib, self.system, self.syncs_per_second,
+        );
     }
 }
 

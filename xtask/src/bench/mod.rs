@@ -17,6 +17,7 @@ mod machine;
 mod ninefold;
 mod options;
 mod pocketbase;
+mod postgres;
 mod report;
 mod rounds;
 mod server;
@@ -38,6 +39,9 @@ use server::Contender;
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     let options = Options::parse(arguments)?;
+    if options.postgres {
+        return postgres::run(workspace, options);
+    }
     let began = Instant::now();
     let ninefold = Ninefold::prepare(workspace, options.records)?;
     let floor = Floor::prepare(workspace, ninefold.template(), options.records)?;
@@ -73,7 +77,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
 
 fn publish(workspace: &Workspace, report: &Report) -> Result<()> {
     write(workspace, "bench/RESULTS.md", &report.markdown())?;
-    write(workspace, "bench/results.svg", &chart::draw(&report.bars()))
+    write(workspace, "bench/results.svg", &chart::draw(&report.chart()))
 }
 
 fn write(workspace: &Workspace, name: &str, text: &str) -> Result<()> {

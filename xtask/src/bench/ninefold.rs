@@ -32,6 +32,15 @@ pub(crate) struct Ninefold {
 impl Ninefold {
     /// Builds the binary and, unless it is there already, the database with all records.
     pub(crate) fn prepare(workspace: &Workspace, records: usize) -> Result<Self> {
+        let ninefold = Self::build(workspace, records)?;
+        files::made_once(&ninefold.template, &format!("ninefold-{records}-"), |folder| {
+            ninefold.load(&sqlite(folder), folder, &[POSTS, NOTES, ARTICLES])
+        })?;
+        Ok(ninefold)
+    }
+
+    /// The binary alone.
+    pub(super) fn build(workspace: &Workspace, records: usize) -> Result<Self> {
         let binary = workspace.target.join("release/ninefold");
         process::run(&mut workspace.cargo(["build", "--release", "--locked", "-p", "ninefold"]))?;
         let work = files::folder(workspace)?;
@@ -39,17 +48,23 @@ impl Ninefold {
         // Another binary or schema may store otherwise.
         let schema = fs::read(app.join("schema.graphql")).context("cannot read bench/app/schema.graphql")?;
         let print = files::fingerprint(&[&schema, &files::identity(&binary)?]);
-        let ninefold = Self {
+        Ok(Self {
             app,
             template: work.join(format!("ninefold-{records}-{print:x}")),
             log: work.join("ninefold.log"),
             binary,
             records,
-        };
-        files::made_once(&ninefold.template, &format!("ninefold-{records}-"), |folder| {
-            ninefold.load(folder, &[POSTS, NOTES, ARTICLES])
-        })?;
-        Ok(ninefold)
+        })
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Tells apart what another binary, schema or number of records would have stored otherwise.
+    pub(super) fn name_of_data(&self) -> String {
+        let name = self.template.file_name().unwrap_or_default().to_string_lossy();
+        name.replace('-', "_")
     }
 
     /// The same with another number of posts, and nothing else.
@@ -64,21 +79,22 @@ impl Ninefold {
             records: posts,
         };
         files::made_once(&other.template, &format!("ninefold-posts-{posts}-"), |folder| {
-            other.load(folder, &[POSTS])
+            other.load(&sqlite(folder), folder, &[POSTS])
         })?;
         Ok(other)
     }
 
     /// The command that serves an application.
-    pub(crate) fn serve(&self, app: &Path, database: &Path, address: &str) -> Command {
+    pub(crate) fn serve(&self, app: &Path, database: &str, address: &str) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .arg("serve")
             .arg(app)
             .args(["--migrate", "--listen", address])
             .args(["--set", "log.level=warn"])
-            .arg("--database")
-            .arg(format!("sqlite:{}", database.display()));
+            // One address signs in all the time.
+            .args(["--set", "auth.limits.sign_in_address_burst=4000000000"])
+            .args(["--database", database]);
         command
     }
 
@@ -94,10 +110,9 @@ impl Ninefold {
         command
     }
 
-    /// Users and teams from a seed folder, everything else through the API as an administrator.
-    fn load(&self, folder: &Path, collections: &[Collection]) -> Result<()> {
-        let database = folder.join(DATABASE);
-        let url = format!("sqlite:{}", database.display());
+    /// Users and teams from a seed folder, which it makes below `folder`; everything else through the API as an
+    /// administrator.
+    pub(super) fn load(&self, url: &str, folder: &Path, collections: &[Collection]) -> Result<()> {
         let seeded = folder.join("seeded");
         fs::create_dir_all(seeded.join("seed"))?;
         fs::copy(self.app.join("schema.graphql"), seeded.join("schema.graphql"))?;
@@ -113,17 +128,17 @@ impl Ninefold {
             Command::new(&self.binary)
                 .arg("seed")
                 .arg(&seeded)
-                .args(["--database", &url]),
+                .args(["--database", url]),
         )?;
         fs::remove_dir_all(&seeded)?;
         let mut admin = Command::new(&self.binary);
         admin
             .args(["admin", "create", "--email", ADMINISTRATOR, "--password-stdin"])
             .arg(&self.app)
-            .args(["--database", &url]);
+            .args(["--database", url]);
         process::run_with_input(&mut admin, ADMINISTRATOR_PASSWORD)?;
 
-        let running = self.start(folder, Durability::Normal)?;
+        let running = self.start_on(url, &["database.synchronous=normal"])?;
         let credentials = json!({"email": ADMINISTRATOR, "password": ADMINISTRATOR_PASSWORD});
         let signed_in = running
             .client
@@ -138,6 +153,16 @@ impl Ninefold {
             }
         }
         running.stop()
+    }
+
+    /// Serves the database at `url`, with these `key=value` besides.
+    pub(super) fn start_on(&self, url: &str, settings: &[&str]) -> Result<Running> {
+        let address = free_address()?;
+        let mut command = self.serve(&self.app, url, &address);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        Running::start(&command, &address, "/readyz", &self.log)
     }
 }
 
@@ -155,13 +180,8 @@ impl Contender for Ninefold {
     }
 
     fn start(&self, data: &Path, durability: Durability) -> Result<Running> {
-        let address = free_address()?;
-        let mut command = self.serve(&self.app, &data.join(DATABASE), &address);
         let synchronous = format!("database.synchronous={}", durability.name());
-        command.args(["--set", &synchronous]);
-        // One address signs in all the time.
-        command.args(["--set", "auth.limits.sign_in_address_burst=4000000000"]);
-        Running::start(&command, &address, "/readyz", &self.log)
+        self.start_on(&sqlite(data), &[&synchronous])
     }
 
     fn sign_in(&self, client: &Client, user: usize) -> Result<String> {
@@ -171,6 +191,10 @@ impl Contender for Ninefold {
     fn request(&self, case: Case, number: usize, token: &str) -> Request {
         request(case, number, token, self.records)
     }
+}
+
+fn sqlite(folder: &Path) -> String {
+    format!("sqlite:{}", database(folder).display())
 }
 
 /// What the floor has, too.
@@ -219,13 +243,13 @@ pub(super) fn request(case: Case, number: usize, token: &str, records: usize) ->
 }
 
 #[derive(Clone, Copy)]
-struct Collection {
+pub(super) struct Collection {
     path: &'static str,
     /// Stands in its ids.
     number: u16,
 }
 
-const USERS: Collection = Collection {
+pub(super) const USERS: Collection = Collection {
     path: "users",
     number: 1,
 };
@@ -233,7 +257,7 @@ const TEAMS: Collection = Collection {
     path: "teams",
     number: 2,
 };
-const POSTS: Collection = Collection {
+pub(super) const POSTS: Collection = Collection {
     path: "posts",
     number: 3,
 };
@@ -241,7 +265,7 @@ const NOTES: Collection = Collection {
     path: "notes",
     number: 4,
 };
-const ARTICLES: Collection = Collection {
+pub(super) const ARTICLES: Collection = Collection {
     path: "articles",
     number: 5,
 };
@@ -258,7 +282,7 @@ fn list(collection: Collection, number: usize, more: &str) -> Request {
 }
 
 /// A UUIDv7 in the order of the numbers, some milliseconds apart.
-fn id(collection: Collection, number: usize) -> String {
+pub(super) fn id(collection: Collection, number: usize) -> String {
     let ms = 0x0190_0000_0000_u64 + 7 * number as u64;
     let mut random = data::Random::new(number as u64 ^ u64::from(collection.number) << 40);
     let (high, low) = (ms >> 16, ms & 0xffff);

@@ -12,6 +12,8 @@ pub(crate) struct Options {
     pub(crate) seconds: u32,
     /// In each of the three large collections.
     pub(crate) records: usize,
+    /// On PostgreSQL, beside other peers.
+    pub(crate) postgres: bool,
     pub(crate) big: bool,
     pub(crate) cold_build: bool,
     /// All cases were asked for, so the results are kept.
@@ -28,6 +30,7 @@ impl Options {
             rounds: 3,
             seconds: 8,
             records: 100_000,
+            postgres: false,
             big: false,
             cold_build: false,
             is_whole: false,
@@ -46,6 +49,7 @@ impl Options {
                 "--rounds" => options.rounds = number()? as usize,
                 "--seconds" => options.seconds = number()?,
                 "--records" => options.records = number()? as usize,
+                "--postgres" => options.postgres = true,
                 "--big" => options.big = true,
                 "--cold-build" => options.cold_build = true,
                 name => options.cases.push(case(name)?),
@@ -54,6 +58,10 @@ impl Options {
         ensure!(
             options.records >= RECORDS_MIN,
             "--records must be at least {RECORDS_MIN}: below it a list under a rule can't fill its page"
+        );
+        ensure!(
+            !(options.postgres && (options.big || options.cold_build)),
+            "--big and --cold-build don't go with --postgres"
         );
         if options.cases.is_empty() {
             options.is_whole = true;
@@ -96,5 +104,6 @@ mod tests {
         assert!(error(&["--rounds"]).contains("needs a number"));
         assert!(error(&["--rounds", "0"]).contains("at least 1"));
         assert!(error(&["--records", "10"]).contains("at least 20000"));
+        assert!(error(&["--postgres", "--big"]).contains("don't go with"));
     }
 }

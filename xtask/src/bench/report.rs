@@ -8,13 +8,13 @@ mod tests;
 use std::fmt::Write as _;
 
 use super::cases::{Bar, Case};
-use super::chart::Bars;
+use super::chart::{self, Bars, Chart};
 use super::disturbed::Disturbed;
 use super::machine::Machine;
 use super::options::Options;
 use super::rounds::{Big, Round, median};
 use super::startup::Startup;
-pub(crate) use markdown::rounded;
+pub(crate) use markdown::{rounded, write_verdicts};
 
 /// The place of each in every array of three.
 pub(crate) const NINEFOLD: usize = 0;
@@ -56,11 +56,11 @@ pub(crate) struct Medians {
 
 /// A bar of the project's own, and whether it is reached.
 #[derive(Debug, PartialEq)]
-struct Verdict {
-    what: String,
-    measured: String,
-    asked: String,
-    is_met: bool,
+pub(crate) struct Verdict {
+    pub(crate) what: String,
+    pub(crate) measured: String,
+    pub(crate) asked: String,
+    pub(crate) is_met: bool,
 }
 
 impl Report {
@@ -96,12 +96,20 @@ impl Report {
         });
     }
 
-    pub(crate) fn bars(&self) -> Vec<Bars> {
+    pub(crate) fn chart(&self) -> Chart {
         let bars = |medians: &Medians| Bars {
             title: medians.case.title(),
-            values: medians.per_second,
+            values: medians.per_second.to_vec(),
         };
-        self.cases.iter().map(bars).collect()
+        Chart {
+            programs: &[
+                ("Ninefold", chart::INDIGO),
+                ("PocketBase", chart::AMBER),
+                ("Floor: the same SQL, written by hand", chart::GREY),
+            ],
+            compared: (POCKETBASE, "PocketBase"),
+            cases: self.cases.iter().map(bars).collect(),
+        }
     }
 
     pub(crate) fn terminal(&self) -> String {
@@ -126,13 +134,7 @@ impl Report {
                 ours / floor,
             );
         }
-        for verdict in self.verdicts().iter().filter(|verdict| !verdict.is_met) {
-            let _ = writeln!(
-                text,
-                "missed: {}: {}, asked for: {}",
-                verdict.what, verdict.measured, verdict.asked
-            );
-        }
+        write_missed(&mut text, &self.verdicts());
         text
     }
 
@@ -243,7 +245,18 @@ impl Medians {
     }
 }
 
-fn at_least(what: &str, measured: f64, asked: f64) -> Verdict {
+/// For the terminal.
+pub(crate) fn write_missed(text: &mut String, verdicts: &[Verdict]) {
+    for verdict in verdicts.iter().filter(|verdict| !verdict.is_met) {
+        let _ = writeln!(
+            text,
+            "missed: {}: {}, asked for: {}",
+            verdict.what, verdict.measured, verdict.asked
+        );
+    }
+}
+
+pub(crate) fn at_least(what: &str, measured: f64, asked: f64) -> Verdict {
     Verdict {
         what: what.to_owned(),
         measured: format!("{measured:.2}×"),

@@ -62,8 +62,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts `command` with its output in `log` and asks for `health` until it answers with success.
+    /// Starts `command` with its output in `log` and asks for the path `health` until it answers with success.
     pub(crate) fn start(command: &Command, address: &str, health: &str, log: &Path) -> Result<Self> {
+        Self::start_asking(command, address, &Request::get(health), log)
+    }
+
+    /// The same with any request.
+    pub(crate) fn start_asking(command: &Command, address: &str, asked: &Request, log: &Path) -> Result<Self> {
         let output = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut guarded = dying_with_us(command);
         guarded.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -76,8 +81,7 @@ impl Running {
             client: Client::new(address),
             ready_after: Duration::ZERO,
         };
-        let asked = Request::get(health);
-        while !running.client.send(&asked).is_ok_and(|answer| answer.status == 200) {
+        while !running.client.send(asked).is_ok_and(|answer| answer.status == 200) {
             if let Some(status) = running.child.try_wait()? {
                 let said = std::fs::read_to_string(log).unwrap_or_default();
                 bail!(
@@ -139,6 +143,7 @@ fn dying_with_us(command: &Command) -> Command {
         .args(["--pdeathsig", "KILL", "--"])
         .arg(command.get_program())
         .args(command.get_args());
+    guarded.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     if let Some(folder) = command.get_current_dir() {
         guarded.current_dir(folder);
     }

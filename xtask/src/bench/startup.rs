@@ -74,7 +74,7 @@ fn ready_ms(workspace: &Workspace, ninefold: &Ninefold, app: &Path) -> Result<f6
     fs::create_dir_all(&data)?;
     let start = || {
         let address = free_address()?;
-        let command = ninefold.serve(app, &data.join("app.db"), &address);
+        let command = ninefold.serve(app, &format!("sqlite:{}/app.db", data.display()), &address);
         Running::start(&command, &address, "/readyz", &data.join("log"))
     };
     start()?.stop()?;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::node;
 use crate::process;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -21,20 +22,7 @@ pub(super) fn prepare(workspace: &Workspace) -> Result<Browser> {
         node: tools::NODE.ensure()?,
         chromium: chromium()?,
     };
-    let folder = workspace.root.join("tests/browser");
-    let lock = folder.join("package-lock.json");
-    let wanted = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
-    let stamp = folder.join("node_modules/package-lock.installed");
-    if !fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
-        let npm = tools::NPM.ensure()?;
-        process::run(Command::new(npm).current_dir(&folder).args([
-            "ci",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ]))?;
-        fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
-    }
+    node::prepare(&workspace.root.join("tests/browser"))?;
     Ok(browser)
 }
 

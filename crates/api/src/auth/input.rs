@@ -24,7 +24,12 @@ impl Input {
     /// What [`body::read`] and [`body::json`] refuse; 422 for what is no object.
     pub(super) async fn read(ctx: &Ctx, request: Request) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = body::read(ctx.deadline, &parts.headers, body, Accepts::Json, BODY_BYTES_MAX).await?;
+        let limit = if unlimited!(AuthBodyBytes) {
+            usize::MAX
+        } else {
+            BODY_BYTES_MAX
+        };
+        let bytes = body::read(ctx.deadline, &parts.headers, body, Accepts::Json, limit).await?;
         let members = body::object(body::json(&bytes)?, "")?;
         let user_agent = user_agent(&parts.headers);
         Ok(Self {

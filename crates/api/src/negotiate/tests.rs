@@ -37,6 +37,22 @@ fn malformed_tags_are_refused() {
 }
 
 #[test]
+fn the_newest_of_what_was_written_counts() {
+    let check = |lines: &[&str], expected: Option<Option<&str>>| {
+        let lines: Vec<_> = lines.iter().map(|line| (WRITTEN, *line)).collect();
+        let read = written(&headers(&lines)).ok();
+        let read = read.map(|moment| moment.map(|moment| moment.to_string()));
+        assert_eq!(read.as_ref().map(Option::as_deref), expected, "{lines:?}");
+    };
+    let (first, second) = ("2026-01-31T09:05:00.250Z", "2026-01-31T09:05:00.251Z");
+    check(&[], Some(None));
+    check(&[first], Some(Some(first)));
+    check(&[second, first], Some(Some(second)));
+    check(&["yesterday"], None);
+    check(&[first, ""], None);
+}
+
+#[test]
 fn preconditions_depend_on_the_write() {
     let check = |conditions: Conditions, lines: &[(HeaderName, &str)], expected: Option<Precondition>| {
         assert_eq!(

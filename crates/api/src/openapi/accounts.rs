@@ -151,7 +151,7 @@ fn sign_up(model: &Model, accounts: &Collection) -> Endpoint {
     let mut required = vec!["email", "password"];
     for field in own {
         properties[&field.name] = member_of_create(model, field);
-        if is_needed_to_create(field) {
+        if is_needed_to_create(accounts, field) {
             required.push(&field.name);
         }
     }

@@ -89,13 +89,13 @@ fn add_collection(schemas: &mut Map<String, Json>, model: &Model, collection: &C
         fields()
             .filter(|field| is_in_create(collection, field))
             .map(|field| (field, write(model, field, Way::Write))),
-        is_needed_to_create,
+        |field| is_needed_to_create(collection, field),
     );
     let replace = object(
         fields()
             .filter(|field| is_in_replace(collection, field))
             .map(|field| (field, replacement(model, field))),
-        is_needed_to_create,
+        |field| is_needed_to_create(collection, field),
     );
     let update = object(
         fields()
@@ -227,7 +227,7 @@ fn replacement(model: &Model, field: &Field) -> Json {
 
 /// In a create or a replacement null is the same as nothing; in a patch it empties the field.
 fn or_null(schema: Json, field: &Field, way: Way) -> Json {
-    let defaulted = way == Way::Write && field.default.is_some();
+    let defaulted = way == Way::Write && (field.default.is_some() || field.generated.is_some());
     let empties = matches!(field.kind, FieldKind::Links { .. });
     if !field.required || defaulted || empties {
         nullable(schema)
@@ -240,7 +240,8 @@ fn key(model: &Model, target: &Collection) -> Json {
     match target.key.as_slice() {
         [part] => match &target.field(*part).kind {
             FieldKind::Value(ty) => schema(model, ty, Bounds::default(), Way::Read),
-            _ => json!({"type": "string"}),
+            FieldKind::Reference { target, .. } => key(model, model.collection(*target)),
+            FieldKind::Links { .. } | FieldKind::Inverse { .. } => unreachable!("a key's fields are stored"),
         },
         _ => json!({"type": "string"}),
     }
@@ -349,6 +350,10 @@ fn batch(model: &Model) -> Json {
         "type": "string", "pattern": "^[^.]{1,64}$",
         "description": "A name for the record, so that later operations can refer to it: `{\"$ref\": \"name.id\"}`.",
     });
+    let tag = json!({
+        "type": "string",
+        "description": "Entity tags in quotes, or `*`, as in the header `If-Match`: of the record as the operations before left it.",
+    });
     let data = json!({"type": "object"});
     let operation = |op: &str, members: Json, required: &[&str]| {
         let mut properties = Map::from_iter([
@@ -363,15 +368,15 @@ fn batch(model: &Model) -> Json {
         operation("create", json!({"data": data}), &["op", "collection", "data"]),
         operation(
             "update",
-            json!({"id": id, "data": data}),
+            json!({"id": id, "data": data, "ifMatch": tag}),
             &["op", "collection", "id", "data"],
         ),
         operation(
             "upsert",
-            json!({"id": id, "data": data}),
+            json!({"id": id, "data": data, "ifMatch": tag}),
             &["op", "collection", "id", "data"],
         ),
-        operation("delete", json!({"id": id}), &["op", "collection", "id"]),
+        operation("delete", json!({"id": id, "ifMatch": tag}), &["op", "collection", "id"]),
     ];
     json!({
         "type": "object",

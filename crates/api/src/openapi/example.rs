@@ -22,7 +22,10 @@ pub(super) fn record(model: &Model, collection: &engine::model::Collection) -> J
 
 /// The least that makes a record. `None` where a pattern asks for more than a guess.
 pub(super) fn new_record(model: &Model, collection: &engine::model::Collection) -> Option<Json> {
-    let needed = collection.fields.iter().filter(|field| is_needed_to_create(field));
+    let needed = collection
+        .fields
+        .iter()
+        .filter(|field| is_needed_to_create(collection, field));
     let members: Option<Map<_, _>> = needed
         .map(|field| Some((field.name.clone(), of_field(model, field)?)))
         .collect();
@@ -31,7 +34,7 @@ pub(super) fn new_record(model: &Model, collection: &engine::model::Collection) 
 
 /// A change of one field.
 pub(super) fn patch(model: &Model, collection: &engine::model::Collection) -> Option<Json> {
-    let changeable = |field: &&Field| is_needed_to_create(field) && !field.immutable;
+    let changeable = |field: &&Field| is_needed_to_create(collection, field) && !field.immutable;
     let field = collection.fields.iter().find(changeable)?;
     Some(json!({field.name.clone(): of_field(model, field)?}))
 }

@@ -35,10 +35,16 @@ struct Described<'a> {
 
 impl Described<'_> {
     fn list_path(&self) -> Json {
+        if self.collection.read_only {
+            return json!({"get": self.list()});
+        }
         json!({"get": self.list(), "post": self.create()})
     }
 
     fn record_path(&self) -> Json {
+        if self.collection.read_only {
+            return json!({"parameters": [parameter("id")], "get": self.get()});
+        }
         json!({
             "parameters": [parameter("id")],
             "get": self.get(),
@@ -80,6 +86,7 @@ impl Described<'_> {
             "cursor",
             "count",
             "Last-Event-ID",
+            "Ninefold-Written",
         ];
         let id = format!("list{}", pascal(path));
         let mut found = answered(&format!("Those {name} records that the caller may read"), &[], content);
@@ -108,7 +115,7 @@ impl Described<'_> {
             format!("One {name}, or, as a stream of events, the {name} and its changes"),
             access.read.as_deref(),
             json!({
-                "parameters": parameters(&["fields", "expand", "If-None-Match", "Last-Event-ID"]),
+                "parameters": parameters(&["fields", "expand", "If-None-Match", "Last-Event-ID", "Ninefold-Written"]),
                 "responses": responses([("200", found), ("304", unchanged)], READ),
             }),
         )
@@ -125,7 +132,11 @@ impl Described<'_> {
         let description = format!(
             "The new {name}; of an array all of them in its order, null where its writer may not read what it wrote"
         );
-        let mut created = answered(&description, &["ETag", "Location", "Idempotency-Replayed"], content);
+        let mut created = answered(
+            &description,
+            &["ETag", "Location", "Idempotency-Replayed", "Ninefold-Written"],
+            content,
+        );
         created["links"] = links::of_record(self.collection);
         self.operation(
             format!("create{name}"),
@@ -146,7 +157,7 @@ impl Described<'_> {
         let content = self.content(example::record(self.model, self.collection));
         let updated = answered(
             &format!("The {name} as it is now"),
-            &["ETag", "Idempotency-Replayed"],
+            &["ETag", "Idempotency-Replayed", "Ninefold-Written"],
             content,
         );
         self.operation(
@@ -166,12 +177,12 @@ impl Described<'_> {
         let content = || self.content(example::record(self.model, self.collection));
         let replaced = answered(
             &format!("The {name} as it is now"),
-            &["ETag", "Idempotency-Replayed"],
+            &["ETag", "Idempotency-Replayed", "Ninefold-Written"],
             content(),
         );
         let mut created = answered(
             &format!("The new {name}"),
-            &["ETag", "Location", "Idempotency-Replayed"],
+            &["ETag", "Location", "Idempotency-Replayed", "Ninefold-Written"],
             content(),
         );
         created["links"] = links::of_record(self.collection);
@@ -190,7 +201,7 @@ impl Described<'_> {
 
     fn delete(&self) -> Json {
         let Collection { name, access, .. } = self.collection;
-        let deleted = answered("It is gone", &["Idempotency-Replayed"], Json::Null);
+        let deleted = answered("It is gone", &["Idempotency-Replayed", "Ninefold-Written"], Json::Null);
         self.operation(
             format!("delete{name}"),
             format!("Deletes a {name}"),
@@ -209,7 +220,7 @@ impl Described<'_> {
     fn unreadable(&self) -> Json {
         answered(
             "Done, and its writer may not read the result",
-            &["Idempotency-Replayed"],
+            &["Idempotency-Replayed", "Ninefold-Written"],
             Json::Null,
         )
     }
@@ -221,7 +232,11 @@ fn batch_path(model: &Model) -> Json {
         Some(json!({"operations": [{"op": "create", "collection": collection.path, "data": data, "as": "first"}]}))
     });
     let content = json!({"application/json": {"schema": reference(BATCH_RESULTS)}});
-    let done = answered("All operations, done", &["Idempotency-Replayed"], content);
+    let done = answered(
+        "All operations, done",
+        &["Idempotency-Replayed", "Ninefold-Written"],
+        content,
+    );
     json!({"post": {
         "operationId": "batch",
         "summary": "Writes to any collections, in order, all or nothing",

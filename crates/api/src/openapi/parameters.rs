@@ -59,6 +59,11 @@ pub(super) fn components(limits: &Limits) -> Json {
             "Sent by browsers that connect to a stream again; it starts with a new snapshot.",
             json!({"type": "string"}),
         ),
+        "Ninefold-Written": header(
+            "Ninefold-Written",
+            "Where there are read replicas: what the answer to the caller's last write had under this name; the read holds that write.",
+            json!({"type": "string", "format": "date-time"}),
+        ),
     })
 }
 

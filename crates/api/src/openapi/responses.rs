@@ -95,6 +95,9 @@ pub(super) fn headers() -> Json {
             "description": "Present where this is the answer to an earlier request with the same `Idempotency-Key`.",
             "schema": {"const": "true"},
         },
+        "Ninefold-Written": text(
+            "Present where reads may be answered by read replicas: when it was done, to be sent with reads that have to hold it.",
+        ),
         "WWW-Authenticate": text("How to sign in (RFC 6750)."),
         "Allow": text("The methods that the path takes."),
         "Accept": text("The types of body that the path takes."),

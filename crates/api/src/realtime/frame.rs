@@ -51,7 +51,12 @@ pub(super) fn notification(watch: &Watch, subject: Subject, notification: &Notif
         Notification::Updated(row) => record("updated", row),
         Notification::Removed(key) => event("removed", Some(watch.position().0), |out| {
             out.extend_from_slice(b"{\"id\":");
-            write_key(out, watch.model().collection(watch.projection().collection), key);
+            write_key(
+                out,
+                watch.model(),
+                watch.model().collection(watch.projection().collection),
+                key,
+            );
             out.push(b'}');
         }),
     }

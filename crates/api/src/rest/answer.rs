@@ -9,7 +9,7 @@ use engine::query::json::{write_row, write_rows, write_text};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::negotiate::{IDEMPOTENCY_REPLAYED, quoted};
+use crate::negotiate::{IDEMPOTENCY_REPLAYED, WRITTEN, quoted};
 
 /// A guess at a record's size, so that the buffer seldom grows.
 const RECORD_BYTES: usize = 256;
@@ -84,12 +84,16 @@ pub(crate) fn private(headers: &mut HeaderMap) {
     );
 }
 
-/// Says whether it is the answer to an earlier request with the same idempotency key.
-pub(super) fn replayed(mut response: Response, reply: &WriteReply) -> Response {
+/// Says whether it is the answer to an earlier request with the same idempotency key, and, where reads may be of a moment
+/// ago, when it was done.
+pub(super) fn done(mut response: Response, reply: &WriteReply) -> Response {
+    let headers = response.headers_mut();
     if reply.replayed {
-        response
-            .headers_mut()
-            .insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    let acknowledged = reply.acknowledged.map(|moment| moment.to_string());
+    if let Some(moment) = acknowledged.and_then(|moment| HeaderValue::try_from(moment).ok()) {
+        headers.insert(WRITTEN, moment);
     }
     response
 }

@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use engine::model::closest;
-use engine::operations::{Action, Data, Step, WriteReply, Written};
+use engine::operations::{Action, Data, Precondition, Step, WriteReply, Written};
 use engine::query::OutcomeKind;
 use engine::query::json::{write_row, write_text};
 use engine::{Error, FieldError};
@@ -16,20 +16,22 @@ use crate::Shared;
 use crate::body::{self, Accepts};
 use crate::caller::Caller;
 use crate::error::Problem;
-use crate::negotiate::Conditions;
+use crate::negotiate::{self, Conditions};
 
-const MEMBERS: &[&str] = &["op", "collection", "id", "data", "as"];
+const MEMBERS: &[&str] = &["op", "collection", "id", "data", "ifMatch", "as"];
 const OPERATIONS: &[&str] = &["create", "update", "upsert", "delete"];
 
 pub(super) async fn batch(State(shared): State<Shared>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let limit = shared.config.batch_bytes_max;
     let mut incoming = Incoming::read(request, &caller, &[], Accepts::Json, limit).await?;
-    let options = incoming.options(Conditions::None, "/api/batch")?;
+    // There is no one record that the header could be about: each operation has its own.
+    incoming.precondition(Conditions::None)?;
+    let options = incoming.options("/api/batch")?;
     let steps = steps(body::json(&incoming.body)?)?;
     let alone = steps.len() == 1;
     let written = shared.engine.write(&caller.ctx, steps, &options).await;
     let reply = written.map_err(|error| if alone { in_only_operation(error) } else { error })?;
-    Ok(answer::replayed(answer::json(StatusCode::OK, results(&reply)), &reply))
+    Ok(answer::done(answer::json(StatusCode::OK, results(&reply)), &reply))
 }
 
 /// # Errors
@@ -79,11 +81,22 @@ fn step(operation: Value) -> Result<Step, Vec<FieldError>> {
     let op = required(text(&mut members, "op", &mut errors), "op", &mut errors);
     let collection = required(text(&mut members, "collection", &mut errors), "collection", &mut errors);
     let alias = text(&mut members, "as", &mut errors);
+    let tag = text(&mut members, "ifMatch", &mut errors);
+    if op.as_deref() == Some("create") && tag.is_some() {
+        let message = "there is no record to match yet; leave it out";
+        errors.push(FieldError::new("ifMatch", "not_supported", message));
+    }
+    let precondition = tag.map_or(Ok(Precondition::None), |tag| negotiate::matching(&tag));
+    let precondition = precondition.unwrap_or_else(|expected| {
+        errors.push(FieldError::new("ifMatch", "malformed", expected));
+        Precondition::None
+    });
     let action = op.and_then(|op| action(&op, &mut members, &mut errors));
     match (action, collection) {
         (Some(action), Some(collection)) if errors.is_empty() => Ok(Step {
             action,
             collection,
+            precondition,
             alias,
         }),
         _ => Err(errors),

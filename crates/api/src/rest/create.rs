@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use engine::operations::{Action, Step, WriteOptions, WriteReply};
+use engine::operations::{Action, Precondition, Step, WriteOptions, WriteReply};
 use engine::query::json::write_row;
 use engine::{Error, FieldError};
 use http::StatusCode;
@@ -28,12 +28,13 @@ pub(super) async fn create(
     if !is_many && incoming.body.len() > config.body_bytes_max {
         return Err(Problem::too_large(config.body_bytes_max));
     }
-    let options = incoming.options(Conditions::None, &format!("/api/{collection}"))?;
+    let options = incoming.options(&format!("/api/{collection}"))?;
+    let precondition = incoming.precondition(Conditions::None)?;
     match body::json(&incoming.body)? {
         Value::Array(items) => many(&shared, &caller, &collection, items, &options).await,
         data => {
             let data = body::object(data, "")?;
-            let steps = vec![step(&collection, Action::Create { data })];
+            let steps = vec![step(&collection, Action::Create { data }, precondition)];
             write::one(&shared.engine.write(&caller.ctx, steps, &options).await?)
         }
     }
@@ -51,12 +52,12 @@ async fn many(
     }
     let steps = items.into_iter().enumerate().map(|(index, item)| {
         let data = body::object(item, &format!("[{index}]"))?;
-        Ok(step(collection, Action::Create { data }))
+        Ok(step(collection, Action::Create { data }, Precondition::None))
     });
     let steps: Vec<Step> = steps.collect::<Result<_, Error>>()?;
     let written = shared.engine.write(&caller.ctx, steps, options).await;
     let reply = written.map_err(in_array)?;
-    Ok(answer::replayed(records(&reply), &reply))
+    Ok(answer::done(records(&reply), &reply))
 }
 
 /// An array in the order of the request's; null stands for a record that the writer may not read.

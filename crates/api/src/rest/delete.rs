@@ -18,7 +18,8 @@ pub(super) async fn delete(
     request: Request,
 ) -> Result<Response, Problem> {
     let mut incoming = Incoming::without_body(request)?;
-    let options = incoming.options(Conditions::Match, &format!("/api/{collection}/{{id}}"))?;
-    let steps = vec![step(&collection, Action::Delete { key })];
+    let options = incoming.options(&format!("/api/{collection}/{{id}}"))?;
+    let precondition = incoming.precondition(Conditions::Match)?;
+    let steps = vec![step(&collection, Action::Delete { key }, precondition)];
     write::one(&shared.engine.write(&caller.ctx, steps, &options).await?)
 }

@@ -20,8 +20,9 @@ pub(super) async fn replace(
 ) -> Result<Response, Problem> {
     let limit = shared.config.body_bytes_max;
     let mut incoming = Incoming::read(request, &caller, SHAPE, Accepts::Json, limit).await?;
-    let options = incoming.options(Conditions::MatchOrAbsent, &format!("/api/{collection}/{{id}}"))?;
+    let options = incoming.options(&format!("/api/{collection}/{{id}}"))?;
     let data = body::object(body::json(&incoming.body)?, "")?;
-    let steps = vec![step(&collection, Action::Upsert { key, data })];
+    let precondition = incoming.precondition(Conditions::MatchOrAbsent)?;
+    let steps = vec![step(&collection, Action::Upsert { key, data }, precondition)];
     write::one(&shared.engine.write(&caller.ctx, steps, &options).await?)
 }

@@ -20,8 +20,9 @@ pub(super) async fn update(
 ) -> Result<Response, Problem> {
     let limit = shared.config.body_bytes_max;
     let mut incoming = Incoming::read(request, &caller, SHAPE, Accepts::MergePatch, limit).await?;
-    let options = incoming.options(Conditions::Match, &format!("/api/{collection}/{{id}}"))?;
+    let options = incoming.options(&format!("/api/{collection}/{{id}}"))?;
     let patch = body::object(body::json(&incoming.body)?, "")?;
-    let steps = vec![step(&collection, Action::Update { key, patch })];
+    let precondition = incoming.precondition(Conditions::Match)?;
+    let steps = vec![step(&collection, Action::Update { key, patch }, precondition)];
     write::one(&shared.engine.write(&caller.ctx, steps, &options).await?)
 }

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use engine::Error;
-use engine::operations::{Action, Step, WriteOptions, WriteReply};
+use engine::operations::{Action, Precondition, Step, WriteOptions, WriteReply};
 use engine::query::OutcomeKind;
 use http::request::Parts;
 use http::{StatusCode, header};
@@ -50,20 +50,24 @@ impl Incoming {
         })
     }
 
+    pub(super) fn precondition(&self, conditions: Conditions) -> Result<Precondition, Error> {
+        conditions.read(&self.parts.headers)
+    }
+
     /// `template` is the path's: the scope of an idempotency key.
-    pub(super) fn options(&mut self, conditions: Conditions, template: &str) -> Result<WriteOptions, Error> {
+    pub(super) fn options(&mut self, template: &str) -> Result<WriteOptions, Error> {
         Ok(WriteOptions {
             shape: shape(&mut self.params),
-            precondition: conditions.read(&self.parts.headers)?,
             idempotency: negotiate::idempotency(&self.parts, template, &self.body)?,
         })
     }
 }
 
-pub(super) fn step(collection: &str, action: Action) -> Step {
+pub(super) fn step(collection: &str, action: Action, precondition: Precondition) -> Step {
     Step {
         action,
         collection: collection.to_owned(),
+        precondition,
         alias: None,
     }
 }
@@ -84,5 +88,5 @@ pub(super) fn one(reply: &WriteReply) -> Result<Response, Problem> {
         (Some(record), OutcomeKind::Updated) => answer::record(StatusCode::OK, record)?,
         (Some(_), OutcomeKind::Deleted) | (None, _) => answer::no_content(),
     };
-    Ok(answer::replayed(response, reply))
+    Ok(answer::done(response, reply))
 }

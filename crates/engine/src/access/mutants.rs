@@ -1,4 +1,4 @@
-//! The defences of the access matrix: each is one predicate of the pipeline. See [`crate::mutants`].
+//! The defences of the access matrix: each is one predicate of the pipeline. See [`crate::mutants!`].
 
 crate::mutants! {
     /// The read rule of a get or list.

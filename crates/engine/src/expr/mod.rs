@@ -30,6 +30,7 @@ use crate::query::{Alias, Image, Pred, Term};
 pub use anatomy::{Anatomy, Joint};
 use lower::Lowerer;
 use memo::Memo;
+pub(crate) use scan::without_values;
 use typed::Node;
 
 /// What is known before the database is asked.
@@ -336,5 +337,10 @@ impl Expression {
     /// As for [`Expression::predicate`].
     pub fn term(&self, lowering: &mut Lowering<'_>) -> Result<Term, ExprError> {
         Lowerer::new(lowering).sort_term(&self.root)
+    }
+
+    /// The type that a store has its value in; `None` where it has none.
+    pub fn scalar(&self, model: &Model) -> Option<Scalar> {
+        self.root.ty.scalar(model)
     }
 }

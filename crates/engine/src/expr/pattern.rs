@@ -22,7 +22,7 @@ pub(crate) fn portable_whole(source: &str) -> Result<Regex, String> {
 }
 
 fn plain(source: &str) -> Result<String, String> {
-    if source.len() > BYTES_MAX {
+    if source.len() > BYTES_MAX && !unlimited!(PatternBytes) {
         return Err(format!("the pattern is longer than {BYTES_MAX} bytes"));
     }
     written_out(source)
@@ -30,7 +30,11 @@ fn plain(source: &str) -> Result<String, String> {
 
 fn compiled(plain: &str) -> Result<Regex, String> {
     RegexBuilder::new(plain)
-        .size_limit(PROGRAM_BYTES_MAX)
+        .size_limit(if unlimited!(PatternSize) {
+            usize::MAX
+        } else {
+            PROGRAM_BYTES_MAX
+        })
         .build()
         .map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => "the pattern repeats too much".to_owned(),
@@ -103,9 +107,12 @@ fn escape(escaped: char, in_class: bool, out: &mut String) -> Result<(), String>
 }
 
 fn repeat(inside: &str) -> Result<(), String> {
-    let bounds_fit = inside
-        .split(',')
-        .all(|bound| bound.is_empty() || bound.parse::<u32>().is_ok_and(|bound| bound <= REPEAT_MAX));
+    let bounds_fit = inside.split(',').all(|bound| {
+        bound.is_empty()
+            || bound
+                .parse::<u32>()
+                .is_ok_and(|bound| bound <= REPEAT_MAX || unlimited!(PatternRepeat))
+    });
     if bounds_fit && !inside.starts_with(',') && !inside.is_empty() {
         Ok(())
     } else {

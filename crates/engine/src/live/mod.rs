@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use crate::access::Principal;
 use crate::error::{Error, ErrorCode};
 use crate::model::{Key, Model, Row, Value};
-use crate::operations::{Ctx, GetRequest, ListReply, ListRequest};
+use crate::operations::{Ctx, GetRequest, ListReply, ListRequest, Reads};
 use crate::pipeline::Engine;
 use crate::ports::store::{ChangeEvent, Changes};
 use crate::query::{Position, Projection};
@@ -125,7 +125,11 @@ impl Engine {
         })?;
         let mut watch = Watch {
             engine: self.clone(),
-            ctx: ctx.clone(),
+            // What a commit woke it for has to be there.
+            ctx: Ctx {
+                reads: Reads::Latest,
+                ..ctx.clone()
+            },
             renew,
             question,
             // Listening begins before the first look, so that nothing falls between.
@@ -138,6 +142,7 @@ impl Engine {
         };
         let rows = watch.ask().await?;
         watch.remember(&rows);
+        self.told(&watch.ctx.principal);
         Ok((watch, rows))
     }
 }
@@ -168,7 +173,10 @@ impl Watch {
             let wake = self.wake().await?;
             match self.answer(wake).await {
                 Ok(notifications) if notifications.is_empty() => {}
-                result => return Some(result),
+                result => {
+                    self.engine.told(&self.ctx.principal);
+                    return Some(result);
+                }
             }
         }
     }
@@ -209,6 +217,11 @@ impl Watch {
             ChangeEvent::Lagged => {
                 self.known = None;
                 true
+            }
+            ChangeEvent::Elsewhere(None) => true,
+            ChangeEvent::Elsewhere(Some(collections)) => {
+                let reads = &self.asked().reads;
+                collections.iter().any(|collection| reads.has(*collection))
             }
             ChangeEvent::Committed(set) => {
                 self.position = self.position.max(set.position);

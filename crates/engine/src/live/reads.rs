@@ -24,7 +24,11 @@ impl ReadSet {
     }
 
     pub(super) fn touches(&self, change: &Change) -> bool {
-        self.collections.contains(&change.collection)
+        self.has(change.collection)
+    }
+
+    pub(super) fn has(&self, collection: CollectionId) -> bool {
+        self.collections.contains(&collection)
     }
 
     fn projection(&mut self, model: &Model, projection: &Projection) {

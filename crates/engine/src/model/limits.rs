@@ -6,8 +6,9 @@ pub const TEXT_CHARS_DEFAULT: u32 = 10_000;
 pub const TEXT_CHARS_MAX: u32 = 1_000_000;
 /// Characters of a text, or bytes of a `Bytes`, that is indexed or unique and has no `@length(max:)`.
 pub const INDEXED_DEFAULT: u32 = 255;
-/// Characters of all texts of one index together: what every engine's index entry can hold.
-pub const INDEX_CHARS_MAX: u32 = 768;
+/// Characters of all texts of one index together: what every engine's index entry can hold, with some numbers beside
+/// them. MySQL's has 3072 bytes.
+pub const INDEX_CHARS_MAX: u32 = 752;
 /// Fields of an index.
 pub const INDEX_FIELDS_MAX: usize = 8;
 /// Bytes of a `Bytes` without `@length`.

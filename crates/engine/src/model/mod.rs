@@ -11,6 +11,8 @@ use crate::expr::Expression;
 
 mod closest;
 pub mod diagnostic;
+pub mod keyed;
+pub mod kind;
 pub mod limits;
 pub mod migration;
 mod notation;
@@ -23,6 +25,7 @@ pub mod value;
 pub use closest::closest;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use notation::DecimalError;
+pub(crate) use read::names::{path_of, plural, snake_case};
 pub use scalar::parse_email;
 pub use structure::{StoredCollection, StoredField, StoredIndex, StoredLinks, StoredType, Structure};
 pub use value::{Date, Decimal, Key, Row, Timestamp, Value};
@@ -108,7 +111,11 @@ pub struct Collection {
     /// System fields (`id`, `created`, `updated`, `version`; of accounts also `email`, `verified`, `roles`) come
     /// first, then the schema's, in its order.
     pub fields: Vec<Field>,
-    /// The fields that identify a record; one `id` unless the table is an existing one.
+    /// `false`: the table is somebody else's. It is read and written, and never made or changed.
+    pub managed: bool,
+    /// Nobody writes it: a view.
+    pub read_only: bool,
+    /// The fields that identify a record; one `id` unless the schema says otherwise.
     pub key: Vec<FieldId>,
     pub created: Option<FieldId>,
     pub updated: Option<FieldId>,
@@ -135,6 +142,19 @@ impl Collection {
     pub fn slot(&self, id: FieldId) -> Option<usize> {
         let field = self.fields.get(usize::from(id.0)).filter(|field| field.is_stored())?;
         Some(self.stored().take_while(|stored| stored.id != field.id).count())
+    }
+
+    /// Whether nobody but the database makes keys of new records.
+    pub fn makes_keys(&self) -> bool {
+        let is_made = |id: &FieldId| self.field(*id).generated == Some(Generated::Always);
+        self.key.iter().any(is_made)
+    }
+
+    /// What the database may compute each time that a record is written.
+    pub fn computed(&self) -> impl Iterator<Item = FieldId> {
+        let is_computed =
+            move |field: &&Field| field.generated == Some(Generated::Always) && !self.key.contains(&field.id);
+        self.fields.iter().filter(is_computed).map(|field| field.id)
     }
 
     /// Fields with a column of their own, in order; an image of a record holds a value for each.
@@ -189,6 +209,8 @@ pub struct Field {
     pub range: Option<NumberRange>,
     pub pattern: Option<Pattern>,
     pub default: Option<DefaultValue>,
+    /// Of a table that others made: which values the database gives by itself.
+    pub generated: Option<Generated>,
     pub read: FieldRule,
     pub write: FieldRule,
     pub renamed_from: Option<String>,
@@ -352,6 +374,15 @@ pub enum DefaultValue {
     Constant(Value),
     /// Evaluated when a record is created; in scope: `auth`, `now`, `request`.
     Expression(Arc<Expression>),
+}
+
+/// When the database says what a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generated {
+    /// Where a create doesn't: a serial number, a default in the database's own language.
+    ByDefault,
+    /// At all times, and nobody else: an identity column that is so declared, a computed column.
+    Always,
 }
 
 #[derive(Debug, Clone)]

@@ -85,12 +85,13 @@ pub struct StoredIndex {
 }
 
 impl Structure {
-    /// What `model` needs.
+    /// What `model` needs of what is Ninefold's to make: tables of others are not in it, and nothing in it refers to them.
     pub fn of(model: &Model) -> Self {
         let mut structure = Self {
             collections: model
                 .collections
                 .iter()
+                .filter(|collection| collection.managed)
                 .map(|collection| stored_collection(model, collection))
                 .collect(),
         };
@@ -239,7 +240,7 @@ fn stored_field(model: &Model, field: &Field) -> StoredField {
         FieldKind::Value(value_type) => (StoredType::of(model, value_type), None),
         FieldKind::Reference { target, .. } => {
             let target = model.collection(*target);
-            (key_type(model, target), Some(target.name.clone()))
+            (key_type(model, target), target.managed.then(|| target.name.clone()))
         }
         FieldKind::Links { .. } | FieldKind::Inverse { .. } => {
             unreachable!("a stored field is a value or a reference (`Field::is_stored`)")

@@ -4,6 +4,7 @@
 //! decided by each store.
 
 use std::fmt;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -130,9 +131,10 @@ pub enum Value {
     Json(Box<str>),
     /// In expressions and parameters (`auth.roles`), and for the related ids or records in an answer's row.
     List(Vec<Value>),
-    /// A related record in an answer's row, in the order of its nested projection.
-    Record(Box<Row>),
-    /// In an answer's row only: a field that the caller may not read in this record. Left out of the answer.
+    /// A related record in an answer's row, in the order of its nested projection. Shared, because the same one may stand at many places.
+    Record(Arc<Row>),
+    /// In an answer's row: a field that the caller may not read in this record; left out of the answer. In a plan to create:
+    /// what is known when the record is written, and not before.
     Hidden,
 }
 
@@ -186,7 +188,8 @@ impl fmt::Debug for Key {
     }
 }
 
-/// As it stands in a path: the parts' text joined with commas.
+/// As it stands in a path: the parts' text joined with commas. Where there are several, a comma or percent sign in one
+/// is percent-encoded.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, part) in self.0.iter().enumerate() {
@@ -195,8 +198,13 @@ impl fmt::Display for Key {
             }
             match part {
                 Value::Id(id) => write!(f, "{id}")?,
+                Value::Text(text) if self.0.len() > 1 && text.contains([',', '%']) => {
+                    f.write_str(&text.replace('%', "%25").replace(',', "%2C"))?;
+                }
                 Value::Text(text) => f.write_str(text)?,
                 Value::Int(int) => write!(f, "{int}")?,
+                Value::DateTime(moment) => write!(f, "{moment}")?,
+                Value::Date(day) => write!(f, "{day}")?,
                 other => write!(f, "{other:?}")?,
             }
         }

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorCode};
 use crate::model::{Key, Model, SignUp, Value};
 use crate::operations::input::{Mode, Named};
 use crate::operations::write::{Planned, Planner};
-use crate::operations::{Ctx, Data, WriteOptions, WriteReply};
+use crate::operations::{Ctx, Data, Precondition, WriteOptions, WriteReply};
 use crate::pipeline::{Engine, Moment};
 use crate::ports::store::{ChangeEvent, Changes};
 use crate::query::{Effect, Judgement, Mutation, Outcome, OutcomeKind, Pred, Refusal};
@@ -96,6 +96,7 @@ impl Engine {
             grants: moment.grants(own, "create"),
             collection,
             options: &options,
+            precondition: &Precondition::None,
             named: &named,
         };
         let grants: Grants<'_> = moment.grants(writer, "create");
@@ -180,11 +181,18 @@ impl AccountChanges {
     /// `None` when the store is closed. Cancel-safe.
     pub async fn next(&mut self) -> Option<ChangedAccounts> {
         loop {
-            let set = match self.changes.next().await? {
-                ChangeEvent::Lagged => return Some(ChangedAccounts::All),
+            let event = self.changes.next().await?;
+            let accounts = self.model.borrow().accounts;
+            let set = match event {
+                ChangeEvent::Lagged | ChangeEvent::Elsewhere(None) => return Some(ChangedAccounts::All),
+                ChangeEvent::Elsewhere(Some(collections)) => {
+                    if accounts.is_some_and(|accounts| collections.contains(&accounts)) {
+                        return Some(ChangedAccounts::All);
+                    }
+                    continue;
+                }
                 ChangeEvent::Committed(set) => set,
             };
-            let accounts = self.model.borrow().accounts;
             let of_accounts = set.changes.iter().filter(|change| Some(change.collection) == accounts);
             let users: Vec<_> = of_accounts
                 .filter(|change| change.before.is_some())

@@ -3,7 +3,9 @@
 use crate::access::Operation;
 use crate::error::{Error, FieldError};
 use crate::expr::{Aliases, Before, Decision, Expression, Input};
-use crate::model::{CollectionId, DefaultValue, Field, FieldId, FieldKind, FieldRule, Key, Timestamp, Value};
+use crate::model::{
+    CollectionId, DefaultValue, Field, FieldId, FieldKind, FieldRule, Key, Scalar, Timestamp, Value, ValueType,
+};
 use crate::operations::Data;
 use crate::operations::get::SharedShape;
 use crate::operations::import::broken;
@@ -20,22 +22,39 @@ impl Planner<'_> {
             return Err(self.grants.denied(&format!("create {}", self.collection.path)));
         }
         let mut parsed = self.parser().parse(data, Mode::Create);
-        let id = match (key, parsed.id) {
-            (Some(key), id) => {
-                if id.is_some_and(|id| key.single() != Some(&Value::Id(id))) {
-                    parsed.errors.push(FieldError::new(
-                        "id",
-                        "mismatch",
-                        "must be the id in the path, or left out",
-                    ));
-                }
+        let key = match key {
+            Some(key) => {
+                parsed.match_key(self.collection, key);
                 key.clone()
             }
-            (None, Some(id)) => Key::id(id),
-            (None, None) => Key::id(self.engine.clock().new_id()),
+            None => self.key(&mut parsed),
         };
-        let (plan, shape) = self.create_plan(id, parsed, Vec::new())?;
+        let (plan, shape) = self.create_plan(key, parsed, Vec::new())?;
         Ok((plan.key.clone(), Mutation::Create(Box::new(plan)), shape))
+    }
+
+    /// A new record's key: what was given, else the default, else a new id where it is one. Hidden is what is known only
+    /// when the record is written.
+    pub(crate) fn key(&self, parsed: &mut Parsed) -> Key {
+        let mut parts = Vec::with_capacity(self.collection.key.len());
+        for id in &self.collection.key {
+            let field = self.collection.field(*id);
+            let given = parsed.key.iter().find(|(given, _)| given == id);
+            let is_open = field.generated.is_some() || parsed.earlier.iter().any(|(earlier, _)| earlier == id);
+            let part = match (given, &field.kind) {
+                (Some((_, value)), _) => value.clone(),
+                (None, _) if is_open => Value::Hidden,
+                (None, FieldKind::Value(ValueType::Scalar(Scalar::Id))) if field.default.is_none() => {
+                    Value::Id(self.engine.clock().new_id())
+                }
+                (None, _) => self.default(field),
+            };
+            if part.is_null() {
+                parsed.miss(field);
+            }
+            parts.push(part);
+        }
+        Key(parts)
     }
 
     pub(crate) fn parser(&self) -> Parser<'_> {
@@ -81,7 +100,13 @@ impl Planner<'_> {
     ) -> Result<(CreatePlan, Option<SharedShape>), Error> {
         let image = self.image(&key, parsed, system);
         self.accept(parsed)?;
-        let references = self.references(&parsed.assignments, &parsed.links)?;
+        let mut references = self.references(&parsed.assignments, &parsed.links)?;
+        references.extend(self.key_references(&key)?);
+        for (field, _) in &parsed.earlier {
+            if let FieldKind::Reference { target, .. } = self.collection.field(*field).kind {
+                references.push(self.reference(*field, target, &Value::Hidden, None)?);
+            }
+        }
         let mut after = Vec::new();
         if let Some(rule) = rule {
             self.judge(rule, &image, Refusal::Forbidden, &mut after)?;
@@ -99,6 +124,8 @@ impl Planner<'_> {
             collection: self.collection.id,
             key,
             image,
+            given: std::mem::take(&mut parsed.given),
+            earlier: std::mem::take(&mut parsed.earlier),
             links: std::mem::take(&mut parsed.links),
             references,
             after,
@@ -108,7 +135,8 @@ impl Planner<'_> {
         Ok((plan, shape))
     }
 
-    /// Judges in memory what can be, and leaves the rest to the store.
+    /// Judges in memory what can be, and leaves the rest to the store: what is about other records, or hangs on what the
+    /// database gives.
     fn judge(
         &self,
         rule: &Expression,
@@ -117,12 +145,11 @@ impl Planner<'_> {
         after: &mut Vec<Judgement>,
     ) -> Result<(), Error> {
         if rule.is_local() {
-            let input = self.input(Some(image));
-            return if rule.holds(input) {
-                Ok(())
-            } else {
-                Err(self.grants.refused(otherwise))
-            };
+            match rule.evaluate(self.input(Some(image))) {
+                Ok(Value::Bool(true)) => return Ok(()),
+                Err(_) if image.0.contains(&Value::Hidden) => {}
+                Ok(_) | Err(_) => return Err(self.grants.refused(otherwise)),
+            }
         }
         let holds = self
             .grants
@@ -141,7 +168,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The whole record: what was given, else the default, else null.
+    /// The whole record: what was given, else the default, else null. What the database gives is noted, and hidden.
     pub(crate) fn image(&self, key: &Key, parsed: &mut Parsed, system: Vec<(FieldId, Value)>) -> Image {
         let mut values = Vec::with_capacity(self.collection.fields.len());
         for field in self.collection.stored() {
@@ -152,10 +179,19 @@ impl Planner<'_> {
                     None => self.unset(field, key),
                 },
             };
-            if value.is_null() && field.required {
+            let is_earlier = parsed.earlier.iter().any(|(earlier, _)| *earlier == field.id);
+            let is_unsaid = value.is_null() || value == Value::Hidden;
+            values.push(match field.generated {
+                _ if is_earlier => Value::Hidden,
+                Some(_) if is_unsaid => {
+                    parsed.given.push(field.id);
+                    Value::Hidden
+                }
+                _ => value,
+            });
+            if values.last() == Some(&Value::Null) && field.required {
                 parsed.miss(field);
             }
-            values.push(value);
         }
         Image(values)
     }
@@ -173,6 +209,10 @@ impl Planner<'_> {
         if collection.version == Some(field.id) {
             return Value::Int(1);
         }
+        self.default(field)
+    }
+
+    fn default(&self, field: &Field) -> Value {
         match &field.default {
             None => Value::Null,
             Some(DefaultValue::Constant(value)) => value.clone(),
@@ -206,6 +246,23 @@ impl Planner<'_> {
             };
             for (index, key) in keys.iter().enumerate() {
                 references.push(self.reference(change.field, target, key, Some((place, index)))?);
+            }
+        }
+        Ok(references)
+    }
+
+    /// The same of relations that the key is made of.
+    fn key_references(&self, key: &Key) -> Result<Vec<Reference>, Error> {
+        let mut references = Vec::new();
+        for (field, value) in self
+            .collection
+            .key
+            .iter()
+            .zip(&key.0)
+            .filter(|(_, value)| **value != Value::Hidden)
+        {
+            if let FieldKind::Reference { target, .. } = self.collection.field(*field).kind {
+                references.push(self.reference(*field, target, value, None)?);
             }
         }
         Ok(references)

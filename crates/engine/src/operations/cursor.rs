@@ -10,7 +10,7 @@ use sha2::Sha256;
 
 use crate::access::Principal;
 use crate::error::Error;
-use crate::model::{Epoch, Value};
+use crate::model::{Date, Epoch, Scalar, Timestamp, Value};
 use crate::operations::ListRequest;
 use crate::query::codec::{self, Reader};
 
@@ -58,14 +58,18 @@ impl Binding<'_> {
     pub(crate) fn seal(&self, position: &[Value]) -> String {
         let mut payload = Vec::with_capacity(64);
         position.iter().for_each(|value| codec::write(&mut payload, value));
-        let mut bytes = self.mac(&payload).to_vec();
+        self.seal_payload(&payload)
+    }
+
+    fn seal_payload(&self, payload: &[u8]) -> String {
+        let mut bytes = self.mac(payload).to_vec();
         bytes.extend(payload);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The sort values of the last record seen; `length` of them.
-    pub(crate) fn open(&self, cursor: &str, length: usize) -> Result<Vec<Value>, Error> {
-        self.read(cursor, length).ok_or_else(|| {
+    /// The sort values of the last record seen, of these types.
+    pub(crate) fn open(&self, cursor: &str, types: &[Scalar]) -> Result<Vec<Value>, Error> {
+        self.read(cursor, types).ok_or_else(|| {
             Error::parameter(
                 "cursor",
                 "bad_cursor",
@@ -74,7 +78,7 @@ impl Binding<'_> {
         })
     }
 
-    fn read(&self, cursor: &str, length: usize) -> Option<Vec<Value>> {
+    fn read(&self, cursor: &str, types: &[Scalar]) -> Option<Vec<Value>> {
         if cursor.len() > CURSOR_BYTES_MAX {
             return None;
         }
@@ -84,8 +88,45 @@ impl Binding<'_> {
             return None;
         }
         let mut reader = Reader(payload);
-        let values = (0..length).map(|_| reader.value().ok()).collect::<Option<Vec<_>>>()?;
+        let values = types
+            .iter()
+            .map(|ty| reader.value().ok().filter(|value| fits(value, *ty)));
+        let values = values.collect::<Option<Vec<_>>>()?;
         reader.is_empty().then_some(values)
+    }
+}
+
+#[cfg(feature = "mutants")]
+impl crate::Engine {
+    /// A cursor that is taken for one of ours, around any content: for tests of what reads it.
+    pub fn forge_cursor(&self, principal: &Principal, request: &ListRequest, payload: &[u8]) -> String {
+        let binding = Binding {
+            key: self.cursor_key(),
+            epoch: self.model().epoch,
+            principal,
+            request,
+        };
+        binding.seal_payload(payload)
+    }
+}
+
+/// Whether a store can hold the value against its own: a seal says who made a cursor, not that it was made well.
+fn fits(value: &Value, ty: Scalar) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(_) => ty == Scalar::Boolean,
+        Value::Int(_) => matches!(ty, Scalar::Int | Scalar::Long),
+        Value::Float(float) => ty == Scalar::Float && float.is_finite(),
+        Value::Decimal(_) => ty == Scalar::Decimal,
+        Value::Text(text) => {
+            matches!(ty, Scalar::String | Scalar::Email | Scalar::Url | Scalar::File) && !text.contains('\0')
+        }
+        Value::Bytes(_) => ty == Scalar::Bytes,
+        Value::DateTime(moment) => ty == Scalar::DateTime && (Timestamp::MIN..=Timestamp::MAX).contains(moment),
+        Value::Date(day) => ty == Scalar::Date && (Date::MIN..=Date::MAX).contains(day),
+        Value::Id(_) => ty == Scalar::Id,
+        Value::Json(_) => ty == Scalar::Json,
+        Value::Duration(_) | Value::List(_) | Value::Record(_) | Value::Hidden => false,
     }
 }
 
@@ -97,4 +138,39 @@ fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
             .zip(right)
             .fold(0, |difference, (a, b)| difference | (a ^ b))
             == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::Row;
+
+    fn check(values: &[Value], types: &[Scalar], expected: bool) {
+        let (principal, request) = (Principal::Anonymous, ListRequest::default());
+        let binding = Binding {
+            key: &[7; 32],
+            epoch: Epoch(1),
+            principal: &principal,
+            request: &request,
+        };
+        let opened = binding.open(&binding.seal(values), types);
+        assert_eq!(opened.is_ok(), expected, "{values:?} as {types:?}");
+    }
+
+    #[test]
+    fn values_are_those_that_are_sorted_by() {
+        check(&[], &[], true);
+        check(&[Value::Null, Value::Int(1)], &[Scalar::String, Scalar::Long], true);
+        check(&[Value::Int(1)], &[Scalar::Long, Scalar::Id], false);
+        check(&[Value::DateTime(Timestamp::MAX)], &[Scalar::DateTime], true);
+        check(&[Value::DateTime(Timestamp(i64::MAX))], &[Scalar::DateTime], false);
+        check(&[Value::Int(1), Value::Int(2)], &[Scalar::Long], false);
+        check(&[Value::Int(1)], &[Scalar::String], false);
+        check(&[Value::Float(f64::NAN)], &[Scalar::Float], false);
+        check(&[Value::Hidden], &[Scalar::String], false);
+        check(&[Value::List(vec![Value::Int(1)])], &[Scalar::Json], false);
+        check(&[Value::Record(Arc::new(Row(Vec::new())))], &[Scalar::Json], false);
+    }
 }

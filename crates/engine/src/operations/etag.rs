@@ -1,7 +1,8 @@
 //! Entity tags (RFC 9110 §8.8).
 //!
 //! The tag of a plain answer is the record's version. What `fields`, `expand` or rights shape has `version-hash`, or the
-//! hash alone where the version isn't in the answer; `If-Match` looks at the version.
+//! hash alone where the version isn't in the answer; `If-Match` looks at the version. Of a collection without one, the tag of
+//! a plain answer is a hash of the record as it is stored.
 
 use sha2::{Digest, Sha256};
 
@@ -21,6 +22,9 @@ pub(crate) fn of(model: &Model, shape: &SharedShape, row: &Row) -> String {
     });
     match version {
         Some(version) if shape.plain => version.to_string(),
+        None if collection.version.is_none() && shape.plain && is_whole(collection, shape) => {
+            content_hash(collection, &row.0)
+        }
         version => {
             let mut body = Vec::with_capacity(256);
             write_row(&mut body, model, &shape.projection, row);
@@ -28,6 +32,12 @@ pub(crate) fn of(model: &Model, shape: &SharedShape, row: &Row) -> String {
             version.map_or(hash.clone(), |version| format!("{version}-{hash}"))
         }
     }
+}
+
+/// Whether the answer holds all that is stored, in its order.
+fn is_whole(collection: &Collection, shape: &SharedShape) -> bool {
+    let items = shape.projection.items.iter().map(|item| item.field);
+    items.eq(collection.stored().map(|field| field.id))
 }
 
 /// What `If-Match` with these tags demands of a record.
@@ -41,9 +51,9 @@ pub(crate) fn expected(collection: &Collection, tags: &[String]) -> Expected {
 }
 
 /// The tag of a record without a version, as it is stored.
-pub(crate) fn content_hash(collection: &Collection, image: &Image) -> String {
+pub(crate) fn content_hash(collection: &Collection, values: &[Value]) -> String {
     let mut bytes = Vec::with_capacity(256);
-    for (field, value) in collection.stored().zip(&image.0) {
+    for (field, value) in collection.stored().zip(values) {
         debug_assert!(
             !matches!(field.kind, FieldKind::Inverse { .. }),
             "inverse fields store nothing"

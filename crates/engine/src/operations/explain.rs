@@ -12,7 +12,9 @@ use crate::operations::list::page_limit;
 use crate::operations::shape::shape;
 use crate::operations::{Ctx, ListRequest};
 use crate::pipeline::{Engine, Moment};
-use crate::query::{GetPlan, Item, JudgePlan, Judgement, ListPlan, Pred, Projection, Question, Refusal, Shape, Trace};
+use crate::query::{
+    Freshness, GetPlan, Item, JudgePlan, Judgement, ListPlan, Pred, Projection, Question, Refusal, Shape, Trace,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
@@ -286,6 +288,7 @@ impl Explainer<'_> {
             guard: predicate.clone(),
             projection: projection.into(),
             bindings: self.moment.bindings(self.ctx),
+            freshness: Freshness::Latest,
             deadline: self.ctx.deadline,
         };
         let found = self
@@ -320,6 +323,7 @@ impl Explainer<'_> {
                     guard: self.grants.read_guard(self.collection)?,
                     projection: SharedShape::from(shape).projection,
                     bindings: self.moment.bindings(self.ctx),
+                    freshness: Freshness::Latest,
                     deadline: self.ctx.deadline,
                 };
                 Ok(Some(Question::Get(Permit::seal(plan, epoch))))
@@ -342,6 +346,7 @@ impl Explainer<'_> {
             count: request.count,
             projection: SharedShape::from(shape).projection,
             bindings: self.moment.bindings(self.ctx),
+            freshness: Freshness::Latest,
             deadline: self.ctx.deadline,
         })
     }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::model::{Field, FieldKind, Model, Row, Value};
 use crate::operations::Ctx;
 use crate::pipeline::{Engine, Moment};
-use crate::query::{Alias, Item, ListPlan, Nested, Pred, Projection, Shape, SortKey, Term};
+use crate::query::{Alias, Freshness, Item, ListPlan, Nested, Pred, Projection, Shape, SortKey, Term};
 
 /// Records of one to-many field that a file can hold.
 pub(crate) const LINKS_MAX: usize = 10_000;
@@ -66,6 +66,7 @@ fn item(field: &Field) -> Option<Item> {
         FieldKind::Links { .. } => Shape::Many(Box::new(Nested {
             guard: Pred::Const(true),
             projection: None,
+            is_key: false,
             limit: u32::try_from(LINKS_MAX).unwrap_or(u32::MAX - 1),
         })),
         FieldKind::Inverse { .. } => return None,
@@ -109,6 +110,7 @@ impl Export<'_> {
             count: false,
             projection: self.projection.clone(),
             bindings: self.moment.bindings(&self.ctx),
+            freshness: Freshness::Latest,
             deadline: Instant::now() + PAGE_TIMEOUT,
         };
         let page = self

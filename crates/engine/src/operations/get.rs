@@ -45,6 +45,7 @@ impl Engine {
             guard: grants.read_guard(collection)?,
             projection: shaped.projection.clone(),
             bindings: moment.bindings(ctx),
+            freshness: self.freshness(ctx),
             deadline: ctx.deadline,
         };
         let row = self.store().get(Permit::seal(plan, moment.model.epoch)).await;

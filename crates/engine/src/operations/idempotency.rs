@@ -16,7 +16,7 @@ use crate::operations::write::written_from;
 use crate::operations::{Ctx, WriteOptions, WriteReply};
 use crate::pipeline::{Engine, Moment};
 use crate::query::codec::{self, Malformed, Reader};
-use crate::query::{GetPlan, IdempotencyClaim, Outcome, OutcomeKind, Pred};
+use crate::query::{Freshness, GetPlan, IdempotencyClaim, Outcome, OutcomeKind, Pred};
 
 const FORMAT: u8 = 1;
 
@@ -114,6 +114,7 @@ impl Engine {
         Ok(WriteReply {
             written,
             replayed: true,
+            acknowledged: None,
         })
     }
 
@@ -135,6 +136,7 @@ impl Engine {
             guard: grants.read_guard(collection)?,
             projection: shape.projection.clone(),
             bindings: moment.bindings(ctx),
+            freshness: Freshness::Latest,
             deadline: ctx.deadline,
         };
         let row = self.store().get(Permit::seal(plan, moment.model.epoch)).await;
@@ -168,7 +170,7 @@ pub(crate) fn encode(outcomes: &[Outcome]) -> Vec<u8> {
         });
         codec::write(&mut out, &Value::List(outcome.key.0.clone()));
         codec::write(&mut out, &outcome.version.map_or(Value::Null, Value::Int));
-        let row = outcome.row.as_ref().map(|row| Value::Record(Box::new(row.clone())));
+        let row = outcome.row.as_ref().map(|row| Value::Record(Arc::new(row.clone())));
         codec::write(&mut out, &row.unwrap_or(Value::Null));
     }
     out
@@ -196,7 +198,7 @@ fn decode_one(reader: &mut Reader<'_>) -> Result<Outcome, Malformed> {
     let version = reader.value()?.as_int();
     let row = match reader.value()? {
         Value::Null => None,
-        Value::Record(row) => Some(*row),
+        Value::Record(row) => Some(Arc::unwrap_or_clone(row)),
         _ => return Err(Malformed),
     };
     Ok(Outcome {

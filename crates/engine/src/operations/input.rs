@@ -1,12 +1,11 @@
 //! What a caller sent for one record, settled field by field: known, writable, valid.
 
 use serde_json::Value as Json;
-use uuid::Uuid;
 
 use crate::access::{Grants, Operation};
 use crate::error::FieldError;
 use crate::expr::{Aliases, Decision};
-use crate::model::{Collection, Field, FieldId, FieldKind, Key, Value, closest};
+use crate::model::{Collection, Field, FieldId, FieldKind, Generated, Key, Value, closest};
 use crate::operations::Data;
 use crate::operations::shape::askable;
 use crate::query::{Alias, Assignment, LinkChange, LinkOperation, Pred};
@@ -21,16 +20,27 @@ pub(crate) enum Mode {
     Replace,
 }
 
-/// Ids by the names that earlier steps of a batch gave.
-pub(crate) type Named = std::collections::HashMap<String, (crate::model::CollectionId, Value)>;
+/// Records by the names that earlier steps of a batch gave.
+pub(crate) type Named = std::collections::HashMap<String, (crate::model::CollectionId, NamedKey)>;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum NamedKey {
+    Known(Value),
+    /// The database will give it to the record of the step with this number.
+    Later(usize),
+}
 
 /// A record's input, typed.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
-    /// Client-made id of a create.
-    pub(crate) id: Option<Uuid>,
+    /// Parts of the key that were given; those of a create.
+    pub(crate) key: Vec<(FieldId, Value)>,
     pub(crate) assignments: Vec<(FieldId, Assignment)>,
     pub(crate) links: Vec<LinkChange>,
+    /// To-one relations, parts of the key among them, to records of earlier steps whose keys the database will give.
+    pub(crate) earlier: Vec<(FieldId, usize)>,
+    /// Stored fields of a new record whose values the database gives.
+    pub(crate) given: Vec<FieldId>,
     /// Fields whose own write rule this caller fails whatever the record.
     pub(crate) forbidden: Vec<FieldError>,
     /// Fields whose own write rule depends on the record.
@@ -39,6 +49,18 @@ pub(crate) struct Parsed {
 }
 
 impl Parsed {
+    /// Says of each part of the key that was given that it must be the one in the path, if it isn't.
+    pub(crate) fn match_key(&mut self, collection: &Collection, key: &Key) {
+        for (field, value) in &self.key {
+            let place = collection.key.iter().position(|part| part == field);
+            if place.and_then(|place| key.0.get(place)) != Some(value) {
+                let name = &collection.field(*field).name;
+                let message = format!("must be the {name} in the path, or left out");
+                self.errors.push(FieldError::new(name, "mismatch", message));
+            }
+        }
+    }
+
     /// Says that a field must be given, unless something was and is refused already.
     pub(crate) fn miss(&mut self, field: &Field) {
         let is_of = |error: &FieldError| {
@@ -63,6 +85,7 @@ impl Parser<'_> {
         let mut parsed = Parsed::default();
         for (name, json) in data {
             match self.collection.field_named(name) {
+                None if unlimited!(UnknownField) => {}
                 None => parsed.errors.push(self.unknown(name)),
                 Some(field) => self.field(&mut parsed, field, json, mode),
             }
@@ -89,11 +112,14 @@ impl Parser<'_> {
         if self.collection.key.contains(&field.id) {
             return self.key_field(parsed, field, json, mode);
         }
-        if field.system || matches!(field.kind, FieldKind::Inverse { .. }) {
+        let is_made = field.generated == Some(Generated::Always);
+        if field.system || is_made || matches!(field.kind, FieldKind::Inverse { .. }) {
             let message = if field.system {
-                "set by the server; leave it out".to_owned()
+                "set by the server; leave it out"
+            } else if is_made {
+                "set by the database; leave it out"
             } else {
-                "the other end of a relation; write it there".to_owned()
+                "the other end of a relation; write it there"
             };
             return parsed.errors.push(FieldError::new(&field.name, "read_only", message));
         }
@@ -112,14 +138,37 @@ impl Parser<'_> {
     }
 
     fn key_field(&self, parsed: &mut Parsed, field: &Field, json: &Json, mode: Mode) {
-        match json.as_str().and_then(|text| Uuid::parse_str(text).ok()) {
-            Some(id) if mode != Mode::Patch => parsed.id = Some(id),
-            Some(_) => parsed
-                .errors
-                .push(FieldError::new(&field.name, "read_only", "never changes; leave it out")),
-            None => parsed
-                .errors
-                .push(FieldError::new(&field.name, "wrong_type", "must be a UUID")),
+        if field.system {
+            return match json.as_str().and_then(|text| uuid::Uuid::parse_str(text).ok()) {
+                Some(id) if mode != Mode::Patch => parsed.key.push((field.id, Value::Id(id))),
+                Some(_) => parsed.errors.push(never_changes(field)),
+                None => parsed
+                    .errors
+                    .push(FieldError::new(&field.name, "wrong_type", "must be a UUID")),
+            };
+        }
+        if mode == Mode::Patch {
+            return parsed.errors.push(never_changes(field));
+        }
+        if json.is_null() {
+            return;
+        }
+        if mode == Mode::Create && field.generated == Some(Generated::Always) {
+            let message = "set by the database; leave it out";
+            return parsed.errors.push(FieldError::new(&field.name, "read_only", message));
+        }
+        if let Some(step) = self.earlier(field, json).filter(|_| mode == Mode::Create) {
+            return parsed.earlier.push((field.id, step));
+        }
+        let value = match field.kind {
+            FieldKind::Reference { target, .. } => self
+                .reference(target, json)
+                .map_err(|error| vec![error.within(&field.name)]),
+            _ => field.accept(self.grants.model, json),
+        };
+        match value {
+            Ok(value) => parsed.key.push((field.id, value)),
+            Err(errors) => parsed.errors.extend(errors),
         }
     }
 
@@ -133,6 +182,9 @@ impl Parser<'_> {
                 parsed.assignments.push((field.id, Assignment::Set(Value::Null)));
             }
             return;
+        }
+        if let Some(step) = self.earlier(field, json).filter(|_| mode == Mode::Create) {
+            return parsed.earlier.push((field.id, step));
         }
         if let FieldKind::Reference { target, .. } = field.kind {
             return match self.reference(target, json) {
@@ -149,35 +201,50 @@ impl Parser<'_> {
         }
     }
 
+    /// The step that `{"$ref": "name.id"}` names, where its record's key isn't known yet.
+    fn earlier(&self, field: &Field, json: &Json) -> Option<usize> {
+        let FieldKind::Reference { target, .. } = field.kind else {
+            return None;
+        };
+        match self.named.get(name_in(json.as_object()?)?) {
+            Some((collection, NamedKey::Later(step))) if *collection == target => Some(*step),
+            _ => None,
+        }
+    }
+
     /// An id, or `{"$ref": "name.id"}` of an earlier step.
     fn reference(&self, target: crate::model::CollectionId, json: &Json) -> Result<Value, FieldError> {
         let target = self.grants.model.collection(target);
+        let of_target = |text: &str| match self.grants.model.parse_key(target, text).as_ref().map(Key::single) {
+            Some(Some(value)) => Ok(value.clone()),
+            _ => Err(FieldError::new(
+                "",
+                "wrong_type",
+                format!("must be the id of a {}", target.name),
+            )),
+        };
         match json {
-            Json::String(text) => match target.parse_key(text).as_ref().map(Key::single) {
-                Some(Some(value)) => Ok(value.clone()),
-                _ => Err(FieldError::new(
+            Json::String(text) => of_target(text),
+            // Keys that are numbers are written as such.
+            Json::Number(number) if number.is_i64() => of_target(&number.to_string()),
+            Json::Object(object) => match name_in(object).and_then(|name| self.named.get(name)) {
+                Some((collection, NamedKey::Known(key))) if *collection == target.id => Ok(key.clone()),
+                Some((collection, NamedKey::Later(_))) if *collection == target.id => Err(FieldError::new(
+                    "",
+                    "unknown_ref",
+                    "the database gives this key while the batch runs; only a to-one relation of a create can take it",
+                )),
+                Some(_) => Err(FieldError::new(
                     "",
                     "wrong_type",
-                    format!("must be the id of a {}", target.name),
+                    format!("must name a {}", target.name),
+                )),
+                None => Err(FieldError::new(
+                    "",
+                    "unknown_ref",
+                    "`$ref` must be `name.id` of an earlier operation",
                 )),
             },
-            Json::Object(object) => {
-                let name = object.get("$ref").and_then(Json::as_str).filter(|_| object.len() == 1);
-                let name = name.and_then(|name| name.strip_suffix(".id"));
-                match name.and_then(|name| self.named.get(name)) {
-                    Some((collection, key)) if *collection == target.id => Ok(key.clone()),
-                    Some(_) => Err(FieldError::new(
-                        "",
-                        "wrong_type",
-                        format!("must name a {}", target.name),
-                    )),
-                    None => Err(FieldError::new(
-                        "",
-                        "unknown_ref",
-                        "`$ref` must be `name.id` of an earlier operation",
-                    )),
-                }
-            }
             _ => Err(FieldError::new(
                 "",
                 "wrong_type",
@@ -260,6 +327,19 @@ impl Parser<'_> {
         }
         if errors.is_empty() { Ok(keys) } else { Err(errors) }
     }
+}
+
+/// The name of `{"$ref": "name.id"}`.
+fn name_in(object: &Data) -> Option<&str> {
+    let name = object
+        .get("$ref")
+        .and_then(Json::as_str)
+        .filter(|_| object.len() == 1)?;
+    name.strip_suffix(".id")
+}
+
+fn never_changes(field: &Field) -> FieldError {
+    FieldError::new(&field.name, "read_only", "never changes; leave it out")
 }
 
 fn required(field: &Field) -> FieldError {

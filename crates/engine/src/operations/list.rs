@@ -1,18 +1,19 @@
 //! A page of a collection: filtered, sorted, keyed by a cursor.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::access::{Grants, Operation, Permit};
 use crate::error::Error;
 use crate::expr::{Aliases, Before, Decision, Expression, Lowering};
-use crate::model::{Collection, Model};
+use crate::model::{Collection, FieldKind, Model, Scalar, ValueType};
 use crate::operations::cursor::Binding;
 use crate::operations::expressions::Role;
 use crate::operations::get::SharedShape;
 use crate::operations::shape::{askable, shape, unknown_field};
-use crate::operations::{Ctx, ListReply, ListRequest};
+use crate::operations::{Ctx, ListReply, ListRequest, slow};
 use crate::pipeline::{Engine, Moment};
-use crate::query::{Alias, ListPlan, Page, Pred, SortKey, Term};
+use crate::query::{Alias, Freshness, ListPlan, Page, Pred, SortKey, Term};
 
 /// Terms of a sort.
 const SORT_KEYS_MAX: usize = 8;
@@ -46,7 +47,7 @@ impl Engine {
         let after = request
             .cursor
             .as_deref()
-            .map(|cursor| binding.open(cursor, question.sort.len()))
+            .map(|cursor| binding.open(cursor, &question.sort_types))
             .transpose()?;
         let shaped = SharedShape::from(shape(&grants, self.limits(), collection, &request.shape)?);
         let plan = ListPlan {
@@ -58,9 +59,28 @@ impl Engine {
             count: request.count,
             projection: shaped.projection.clone(),
             bindings: moment.bindings(ctx),
+            freshness: self.freshness(ctx),
             deadline: ctx.deadline,
         };
+        let began = Instant::now();
         let page = self.store().list(Permit::seal(plan, moment.model.epoch)).await;
+        let took = began.elapsed();
+        if self.slow_queries().are_like(took) {
+            let (guard, sort) = (question.guard.clone(), question.sort.clone());
+            let plan = ListPlan {
+                collection: collection.id,
+                guard,
+                sort,
+                after: None,
+                limit,
+                count: false,
+                projection: shaped.projection.clone(),
+                bindings: moment.bindings(ctx),
+                freshness: Freshness::Latest,
+                deadline: Instant::now() + slow::ADVICE_PATIENCE,
+            };
+            self.tell_slow(moment, request, plan, took).await;
+        }
         let Page { rows, next, total } = page.map_err(|error| self.failed(&grants, error))?;
         let next = next.map(|position| binding.seal(&position));
         let reply = ListReply {
@@ -96,10 +116,12 @@ impl Engine {
                 .predicate(&mut lowering(grants, &mut aliases))
                 .map_err(|error| unsayable("filter", &error))?,
         };
-        let sort = self.sort_keys(grants, collection, request.sort.as_deref(), &mut aliases)?;
+        let keys = self.sort_keys(grants, collection, request.sort.as_deref(), &mut aliases)?;
+        let (sort, sort_types) = keys.into_iter().unzip();
         Ok(Question {
             guard: Pred::and([rule, asked]),
             sort,
+            sort_types,
             filter,
         })
     }
@@ -117,19 +139,19 @@ impl Engine {
         self.expressions().compile(model, collection, Role::Filter, source)
     }
 
-    /// The order that was asked for, made total by the key.
+    /// The order that was asked for, made total by the key, and what each of its values is.
     fn sort_keys(
         &self,
         grants: &Grants<'_>,
         collection: &Collection,
         sort: Option<&str>,
         aliases: &mut Aliases,
-    ) -> Result<Vec<SortKey>, Error> {
-        let mut keys: Vec<SortKey> = Vec::new();
+    ) -> Result<Vec<(SortKey, Scalar)>, Error> {
+        let mut keys: Vec<(SortKey, Scalar)> = Vec::new();
         let sort = sort.map(str::trim).filter(|sort| !sort.is_empty());
         let parts = sort.iter().flat_map(|sort| sort.split(',')).map(str::trim);
         for (index, part) in parts.enumerate() {
-            if index == SORT_KEYS_MAX {
+            if index == SORT_KEYS_MAX && !unlimited!(SortTerms) {
                 return Err(Error::parameter(
                     "sort",
                     "too_many",
@@ -146,18 +168,35 @@ impl Engine {
                 .term(&mut lowering(grants, aliases))
                 .map_err(|error| unsayable("sort", &error))?;
             // What is sorted by twice is decided the first time.
-            if !keys.iter().any(|key| key.term == term) {
-                keys.push(SortKey { term, descending });
+            if !keys.iter().any(|(key, _)| key.term == term) {
+                let ty = expression.scalar(grants.model).unwrap_or(Scalar::Json);
+                keys.push((SortKey { term, descending }, ty));
             }
         }
-        let descending = keys.last().is_some_and(|last| last.descending);
+        let descending = keys.last().is_some_and(|(last, _)| last.descending);
         for field in &collection.key {
             let term = Term::Field(Alias::ROOT, *field);
-            if !keys.iter().any(|key| key.term == term) {
-                keys.push(SortKey { term, descending });
+            if !keys.iter().any(|(key, _)| key.term == term) {
+                keys.push((
+                    SortKey { term, descending },
+                    stored_as(grants.model, &collection.field(*field).kind),
+                ));
             }
         }
         Ok(keys)
+    }
+}
+
+/// The type of a key's field, which may itself be a reference to a record with a key of any type.
+fn stored_as(model: &Model, kind: &FieldKind) -> Scalar {
+    match kind {
+        FieldKind::Value(ValueType::Scalar(ty)) => *ty,
+        FieldKind::Reference { target, .. } => {
+            let target = model.collection(*target);
+            let key = target.key.first().map(|key| &target.field(*key).kind);
+            key.map_or(Scalar::Id, |kind| stored_as(model, kind))
+        }
+        FieldKind::Value(_) | FieldKind::Links { .. } | FieldKind::Inverse { .. } => Scalar::String,
     }
 }
 
@@ -165,6 +204,7 @@ impl Engine {
 pub(crate) struct Question {
     pub(crate) guard: Pred,
     pub(crate) sort: Vec<SortKey>,
+    pub(crate) sort_types: Vec<Scalar>,
     pub(crate) filter: Option<Arc<Expression>>,
 }
 

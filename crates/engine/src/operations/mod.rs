@@ -11,12 +11,15 @@ pub(crate) mod etag;
 pub mod explain;
 pub mod export;
 pub(crate) mod expressions;
+pub(crate) mod freshness;
 mod get;
 pub(crate) mod idempotency;
 pub mod import;
 mod input;
 mod list;
+pub mod relocate;
 mod shape;
+pub(crate) mod slow;
 mod update;
 mod write;
 
@@ -27,7 +30,7 @@ use std::time::Instant;
 use serde_json::Map;
 
 use crate::access::Principal;
-use crate::model::{Key, Model, Row};
+use crate::model::{Key, Model, Row, Timestamp};
 use crate::query::{OutcomeKind, Projection};
 
 pub(crate) use create::touch;
@@ -43,6 +46,18 @@ pub struct Ctx {
     pub request_id: Arc<str>,
     pub deadline: Instant,
     pub address: Option<IpAddr>,
+    pub reads: Reads,
+}
+
+/// From which state of the data a caller's reads are answered. Its own writes through this node are always in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    Latest,
+    /// One of a moment ago will do, where the store has such; with all that the caller wrote through other nodes until
+    /// then ([`WriteReply::acknowledged`]).
+    Recent {
+        written: Option<Timestamp>,
+    },
 }
 
 /// Which fields an answer holds: `fields=id,body,author.name`, `expand=author,room.members`.
@@ -101,7 +116,6 @@ pub struct IdempotencyRequest {
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
     pub shape: ShapeRequest,
-    pub precondition: Precondition,
     pub idempotency: Option<IdempotencyRequest>,
 }
 
@@ -111,6 +125,8 @@ pub struct Step {
     pub action: Action,
     /// The collection's path segment, or its type name.
     pub collection: String,
+    /// Of the record as the steps before left it.
+    pub precondition: Precondition,
     /// A name for `{"$ref": "name.id"}` in later steps.
     pub alias: Option<String>,
 }
@@ -171,4 +187,6 @@ pub struct WriteReply {
     pub written: Vec<Written>,
     /// The answer to an earlier request with the same idempotency key.
     pub replayed: bool,
+    /// By this node's clock; for reads of the caller's through other nodes, where those may be of a moment ago.
+    pub acknowledged: Option<Timestamp>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::access::{Grants, Operation};
 use crate::error::Error;
 use crate::expr::Aliases;
-use crate::model::{Collection, CollectionId, Field, FieldKind};
+use crate::model::{Collection, CollectionId, Field, FieldId, FieldKind};
 use crate::operations::ShapeRequest;
 use crate::pipeline::Limits;
 use crate::query::{Alias, Item, Nested, Pred, Projection, Shape};
@@ -84,7 +84,7 @@ impl<'r> Wanted<'r> {
 /// The parts of a comma-separated parameter.
 fn paths<'r>(parameter: &'static str, text: Option<&'r str>) -> Result<Vec<&'r str>, Error> {
     let Some(text) = text else { return Ok(Vec::new()) };
-    if text.len() > PARAMETER_BYTES_MAX {
+    if text.len() > PARAMETER_BYTES_MAX && !unlimited!(ShapeBytes) {
         return Err(Error::parameter(
             parameter,
             "too_long",
@@ -177,11 +177,26 @@ impl Shaper<'_> {
                 .predicate(target, Operation::Read, Alias::ROOT, &mut Aliases::default())?
         };
         let projection = wanted.map(|wanted| self.projection(target, wanted)).transpose()?;
+        let is_key = projection.is_none() && target.key.len() > 1;
         Ok(Nested {
             guard,
-            projection,
+            projection: projection.or_else(|| is_key.then(|| key_of(target))),
+            is_key,
             limit,
         })
+    }
+}
+
+/// What a record with a key of several fields is known by.
+fn key_of(collection: &Collection) -> Projection {
+    let item = |field: &FieldId| Item {
+        field: *field,
+        visible: Pred::Const(true),
+        shape: Shape::Value,
+    };
+    Projection {
+        collection: collection.id,
+        items: collection.key.iter().map(item).collect(),
     }
 }
 

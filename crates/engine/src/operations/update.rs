@@ -29,21 +29,11 @@ impl Planner<'_> {
             return Err(self.grants.denied("write this"));
         }
         // Without the right to create, what doesn't exist and what can't be read are the same 404.
-        let must_exist = matches!(
-            self.options.precondition,
-            Precondition::Match(_) | Precondition::MatchAny
-        ) || !creates;
+        let must_exist = matches!(self.precondition, Precondition::Match(_) | Precondition::MatchAny)
+            || !creates
+            || self.collection.makes_keys();
         let mut parsed = self.parser().parse(data, Mode::Replace);
-        if parsed
-            .id
-            .is_some_and(|id| key.single() != Some(&crate::model::Value::Id(id)))
-        {
-            parsed.errors.push(FieldError::new(
-                "id",
-                "mismatch",
-                "must be the id in the path, or left out",
-            ));
-        }
+        parsed.match_key(self.collection, &key);
         self.complete(&key, &mut parsed);
         let (update, shape) = self.update_plan(key.clone(), parsed)?;
         if must_exist {
@@ -54,7 +44,7 @@ impl Planner<'_> {
             Ok((create, _)) => Ok(create),
             Err(error) => Err(as_refusal(error)?),
         };
-        let must_create = self.options.precondition == Precondition::NoneMatchAny;
+        let must_create = *self.precondition == Precondition::NoneMatchAny;
         let upsert = UpsertPlan {
             create,
             update,
@@ -69,7 +59,8 @@ impl Planner<'_> {
         for field in &self.collection.fields {
             let given = parsed.assignments.iter().any(|(id, _)| *id == field.id)
                 || parsed.links.iter().any(|change| change.field == field.id);
-            let ours = field.system || field.private || field.immutable || self.collection.key.contains(&field.id);
+            let kept = field.private || field.immutable || field.generated.is_some();
+            let ours = field.system || kept || self.collection.key.contains(&field.id);
             if given || ours || self.grants.decide_field_write(self.collection, field.id) != Decision::Always {
                 continue;
             }
@@ -181,7 +172,10 @@ impl Planner<'_> {
         rule: &std::sync::Arc<Expression>,
         otherwise: Refusal,
     ) -> Result<(), Error> {
-        if rule.is_local() {
+        // What the database computes is known when it has.
+        let mut computed = self.collection.computed();
+        let is_of_computed = computed.any(|field| rule.reads().fields.contains(&field));
+        if rule.is_local() && !is_of_computed {
             plan.local.push(LocalRule {
                 rule: rule.clone(),
                 otherwise,

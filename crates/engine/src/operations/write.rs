@@ -3,10 +3,10 @@
 use crate::access::{Grants, Operation, Permit};
 use crate::error::{Error, ErrorCode, FieldError};
 use crate::expr::Decision;
-use crate::model::{Collection, Key};
+use crate::model::{Collection, Key, Value};
 use crate::operations::get::{SharedShape, reply};
 use crate::operations::idempotency;
-use crate::operations::input::Named;
+use crate::operations::input::{Named, NamedKey};
 use crate::operations::shape::shape;
 use crate::operations::{Action, Ctx, Precondition, Step, WriteOptions, WriteReply, Written};
 use crate::pipeline::{Engine, Moment};
@@ -57,7 +57,7 @@ impl Engine {
         for (index, step) in steps.iter().enumerate() {
             let place = |error: Error| in_step(error, index, steps.len());
             let plan = self.plan(ctx, moment, step, options, &named).map_err(place)?;
-            remember(&mut named, step, &plan).map_err(place)?;
+            remember(&mut named, (index, step), &plan).map_err(place)?;
             planned.push(plan);
         }
         self.commit(ctx, moment, planned, effects, options).await
@@ -72,11 +72,7 @@ impl Engine {
         named: &Named,
     ) -> Result<Planned, Error> {
         let collection = moment.collection(&step.collection)?;
-        let operation = match step.action {
-            Action::Create { .. } => "create",
-            Action::Update { .. } | Action::Upsert { .. } => "update",
-            Action::Delete { .. } => "delete",
-        };
+        let operation = operation(&step.action);
         let planner = Planner {
             engine: self,
             ctx,
@@ -84,8 +80,12 @@ impl Engine {
             grants: moment.grants(ctx, operation),
             collection,
             options,
+            precondition: &step.precondition,
             named,
         };
+        if collection.read_only {
+            return Err(planner.refuse_write(&step.action));
+        }
         let (key, mutation, shape) = match &step.action {
             Action::Create { data } => planner.create(data, None)?,
             Action::Update { key, patch } => planner.update(key, patch)?,
@@ -124,12 +124,9 @@ impl Engine {
             deadline: ctx.deadline,
         };
         let grants = moment.grants(ctx, "write");
-        let committed = self
-            .store()
-            .commit(transaction)
-            .await
-            .map_err(|error| self.failed_write(&grants, error, count))?;
-        match committed {
+        let committed = self.store().commit(transaction).await;
+        let acknowledged = self.wrote(&ctx.principal, &moment.model, &committed);
+        match committed.map_err(|error| self.failed_write(&grants, error, count))? {
             Committed::Done { outcomes, .. } => {
                 self.tell_of_accounts(&moment.model, &outcomes);
                 let written = outcomes.into_iter().zip(answers);
@@ -137,10 +134,22 @@ impl Engine {
                 Ok(WriteReply {
                     written: written.collect(),
                     replayed: false,
+                    acknowledged,
                 })
             }
-            Committed::Replayed(kept) => self.replay(ctx, moment, &kept, answers).await,
+            Committed::Replayed(kept) => {
+                let reply = self.replay(ctx, moment, &kept, answers).await?;
+                Ok(WriteReply { acknowledged, ..reply })
+            }
         }
+    }
+}
+
+fn operation(action: &Action) -> &'static str {
+    match action {
+        Action::Create { .. } => "create",
+        Action::Update { .. } | Action::Upsert { .. } => "update",
+        Action::Delete { .. } => "delete",
     }
 }
 
@@ -162,12 +171,22 @@ pub(crate) struct Planner<'a> {
     pub(crate) grants: Grants<'a>,
     pub(crate) collection: &'a Collection,
     pub(crate) options: &'a WriteOptions,
+    pub(crate) precondition: &'a Precondition,
     pub(crate) named: &'a Named,
 }
 
 pub(crate) type Plan = (Key, Mutation, Option<SharedShape>);
 
 impl Planner<'_> {
+    /// Of a collection that nobody writes: who might read it is told why.
+    fn refuse_write(&self, action: &Action) -> Error {
+        let path = &self.collection.path;
+        if self.grants.decide(self.collection, Operation::Read) == Decision::Never {
+            return self.grants.denied(&format!("{} {path}", operation(action)));
+        }
+        Error::new(ErrorCode::Forbidden, format!("{path} are read only, for everybody"))
+    }
+
     /// How the writer gets to see the result, if at all.
     pub(crate) fn answer(&self) -> Result<(Option<Answer>, Option<SharedShape>), Error> {
         let unreadable = self.grants.decide(self.collection, Operation::Read) == Decision::Never;
@@ -192,7 +211,7 @@ impl Planner<'_> {
 
     /// `If-Match` as the store is to check it.
     pub(crate) fn expected(&self) -> Option<crate::query::Expected> {
-        match &self.options.precondition {
+        match self.precondition {
             Precondition::Match(tags) => Some(crate::operations::etag::expected(self.collection, tags)),
             Precondition::None | Precondition::MatchAny | Precondition::NoneMatchAny => None,
         }
@@ -232,7 +251,7 @@ pub(crate) fn written_from(
     }
 }
 
-fn remember(named: &mut Named, step: &Step, plan: &Planned) -> Result<(), Error> {
+fn remember(named: &mut Named, (index, step): (usize, &Step), plan: &Planned) -> Result<(), Error> {
     let Some(alias) = &step.alias else { return Ok(()) };
     let invalid = |code: &'static str, message: String| Err(Error::invalid(vec![FieldError::new("as", code, message)]));
     if alias.is_empty() || alias.len() > ALIAS_BYTES_MAX || alias.contains('.') {
@@ -242,7 +261,11 @@ fn remember(named: &mut Named, step: &Step, plan: &Planned) -> Result<(), Error>
         );
     }
     let Some(key) = plan.key.single() else { return Ok(()) };
-    match named.insert(alias.clone(), (plan.collection, key.clone())) {
+    let key = match key {
+        Value::Hidden => NamedKey::Later(index),
+        known => NamedKey::Known(known.clone()),
+    };
+    match named.insert(alias.clone(), (plan.collection, key)) {
         None => Ok(()),
         Some(_) => invalid("taken", format!("`{alias}` names an earlier operation already")),
     }

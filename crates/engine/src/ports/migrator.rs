@@ -9,6 +9,8 @@
 //!   required, and duplicates in what becomes unique refuse the leg, and the refusal names some of the records.
 //! - What is in a database beside the application's own structure is left alone.
 
+use std::fmt;
+
 use async_trait::async_trait;
 
 use crate::model::migration::{FileId, Folder, FolderError, Mode, NoRoute};
@@ -76,6 +78,8 @@ pub struct RenderedLeg {
     pub files: Vec<String>,
     /// None when the database only has to remember that it is there already.
     pub steps: Vec<RenderedStep>,
+    /// One transaction: what a step locks stays locked to the end of the last.
+    pub is_transaction: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +90,87 @@ pub struct RenderedStep {
     pub destroys: Option<String>,
     /// What records that exist must satisfy, or have done to them first.
     pub needs: Option<String>,
+    /// What others wait for meanwhile; `None` where only its author knows.
+    pub holds: Option<Vec<Hold>>,
     /// In the engine's own language.
     pub statements: Vec<String>,
+}
+
+/// What others wait for while a step runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    pub table: String,
+    pub held: Held,
+    pub lasts: Lasts,
+    /// How many records the table has, about.
+    pub records: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Reads go on.
+    Writes,
+    /// Reads go on; writes to other tables wait as well.
+    AllWrites,
+    Everything,
+}
+
+/// For how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lasts {
+    /// However large the table is.
+    Moment,
+    /// Until its records have been read.
+    Reading,
+    /// Until they have been written anew.
+    Writing,
+}
+
+impl Lasts {
+    /// What a small server does at the least; an estimate to plan by, no promise.
+    fn records_per_second(self) -> Option<u64> {
+        match self {
+            Self::Moment => None,
+            Self::Reading => Some(500_000),
+            Self::Writing => Some(50_000),
+        }
+    }
+}
+
+impl Hold {
+    pub fn new(table: &str, held: Held, lasts: Lasts) -> Self {
+        Self {
+            table: table.to_owned(),
+            held,
+            lasts,
+            records: None,
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = &self.table;
+        match self.held {
+            Held::Writes => write!(f, "writes to {table} wait ")?,
+            Held::AllWrites => write!(f, "all writes wait ")?,
+            Held::Everything => write!(f, "reads and writes of {table} wait ")?,
+        }
+        match self.lasts {
+            Lasts::Moment => return f.write_str("for a moment"),
+            Lasts::Reading => write!(f, "while the records of {table} are read")?,
+            Lasts::Writing => write!(f, "while the records of {table} are written anew")?,
+        }
+        let (Some(records), Some(rate)) = (self.records, self.lasts.records_per_second()) else {
+            return Ok(());
+        };
+        write!(f, " (about {records}: ")?;
+        match records / rate {
+            0 => f.write_str("less than a second)"),
+            seconds @ 1..120 => write!(f, "some {seconds} s)"),
+            seconds => write!(f, "some {} min)", seconds / 60),
+        }
+    }
 }
 
 /// What was done.
@@ -138,4 +221,50 @@ pub trait Migrator: Send + Sync {
 
     /// Runs what is left to do. Legs that ran before one that failed stay.
     async fn apply(&self, model: &Model, folder: &Folder, options: Options) -> Result<Report, MigrateError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_says_who_waits_for_how_long() {
+        let check = |held, lasts, records, expected| {
+            let hold = Hold {
+                records,
+                ..Hold::new("user", held, lasts)
+            };
+            assert_eq!(hold.to_string(), expected);
+        };
+        check(
+            Held::Everything,
+            Lasts::Moment,
+            Some(9),
+            "reads and writes of user wait for a moment",
+        );
+        check(
+            Held::Writes,
+            Lasts::Reading,
+            None,
+            "writes to user wait while the records of user are read",
+        );
+        check(
+            Held::AllWrites,
+            Lasts::Writing,
+            Some(120_000),
+            "all writes wait while the records of user are written anew (about 120000: some 2 s)",
+        );
+        check(
+            Held::Writes,
+            Lasts::Reading,
+            Some(3),
+            "writes to user wait while the records of user are read (about 3: less than a second)",
+        );
+        check(
+            Held::Writes,
+            Lasts::Writing,
+            Some(30_000_000),
+            "writes to user wait while the records of user are written anew (about 30000000: some 10 min)",
+        );
+    }
 }

@@ -3,9 +3,13 @@
 use std::fmt;
 
 pub mod accounts;
+pub mod archive;
+pub mod capabilities;
 pub mod clock;
+pub mod feed;
 pub mod mail;
 pub mod migrator;
+pub mod relocation;
 pub mod staging;
 pub mod store;
 

@@ -7,14 +7,20 @@
 //! - For an update a store reads the row under its lock, takes `before` judgements in order and `captures`, calls
 //!   [`UpdatePlan::apply`](crate::query::UpdatePlan), checks references, writes, changes links, takes `after`
 //!   judgements in order on the row as it now is, and reads the answer. A link change bumps `version` and `updated` (which `apply` does).
-//! - Every commit has one [`Position`]; its changes reach [`Store::changes`] in that order, after the commit.
+//! - A read with [`Freshness::Latest`](crate::query::Freshness) sees all that was acknowledged before, by whichever node. One that may be
+//!   [`Recent`](crate::query::Freshness) sees one state that held at some moment of the near past, with all that was
+//!   acknowledged before the instant that it names; never the structure of another model than the adopted one's.
+//! - Every commit has one [`Position`]; its changes reach [`Store::changes`] in that order, after the commit. Of what other
+//!   nodes commit, [`ChangeEvent::Elsewhere`] is told when it can be seen.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::access::Permit;
-use crate::model::Row;
+use crate::model::{CollectionId, Row};
+use crate::ports::capabilities::Capabilities;
+use crate::ports::relocation::{Relocate, Relocation};
 use crate::ports::staging::{StagePlan, Staging};
 use crate::query::{Change, Committed, GetPlan, ListPlan, Page, Position, Question, Refusal, Trace, Transaction};
 
@@ -60,6 +66,8 @@ pub enum ChangeEvent {
     Committed(std::sync::Arc<ChangeSet>),
     /// The listener was too slow and lost some: start over from a snapshot.
     Lagged,
+    /// Other nodes committed, and no more is known of it than in which collections; `None`: in any.
+    Elsewhere(Option<std::sync::Arc<[CollectionId]>>),
 }
 
 #[async_trait]
@@ -70,6 +78,9 @@ pub trait Changes: Send {
 
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// What of all that a schema can ask for this kind of database has.
+    fn capabilities(&self) -> Capabilities;
+
     /// `Ok(None)` when there is no such record or the guard fails.
     async fn get(&self, permit: Permit<GetPlan>) -> Result<Option<Row>, StoreError>;
 
@@ -84,6 +95,10 @@ pub trait Store: Send + Sync {
     /// [`Store::changes`] start over.
     async fn stage(&self, permit: Permit<StagePlan>) -> Result<Box<dyn Staging>, StoreError>;
 
+    /// Opens the way to all that is stored, for moving it; see [`Relocation`] for the rest of the contract. Nobody serves
+    /// the database meanwhile.
+    async fn relocation(&self, permit: Permit<Relocate>) -> Result<Box<dyn Relocation>, StoreError>;
+
     /// All commits from now on. Bounded: a slow listener gets [`ChangeEvent::Lagged`].
     fn changes(&self) -> Box<dyn Changes>;
 
@@ -92,6 +107,11 @@ pub trait Store: Send + Sync {
 
     /// Takes on a model whose structure the database already has. Permits of the former are refused from then on.
     fn adopt(&self, model: std::sync::Arc<crate::Model>);
+
+    /// Whether reads that may be [`Recent`](crate::query::Freshness) are answered by others than who writes.
+    fn has_replicas(&self) -> bool {
+        false
+    }
 
     /// Whether it can answer now; a sentence why not.
     async fn ready(&self) -> Result<(), String>;

@@ -1,6 +1,8 @@
 //! A compact binary form of values, for cursors and for what an idempotency key keeps. Private to Ninefold; the
 //! first byte of a message is its format.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::model::{Date, Decimal, Row, Timestamp, Value};
@@ -114,18 +116,18 @@ impl<'a> Reader<'a> {
             10 => Value::Id(Uuid::from_bytes(self.array()?)),
             11 => Value::Json(self.text()?),
             12 => Value::List(self.values(depth)?),
-            13 => Value::Record(Box::new(Row(self.values(depth)?))),
+            13 => Value::Record(Arc::new(Row(self.values(depth)?))),
             14 => Value::Hidden,
             _ => return Err(Malformed),
         })
     }
 
     fn values(&mut self, depth: u8) -> Result<Vec<Value>, Malformed> {
-        if depth >= DEPTH_MAX {
+        if depth >= DEPTH_MAX && !unlimited!(CursorDepth) {
             return Err(Malformed);
         }
         let length = self.length()?;
-        (0..length).map(|_| self.nested(depth + 1)).collect()
+        (0..length).map(|_| self.nested(depth.saturating_add(1))).collect()
     }
 }
 

@@ -44,11 +44,12 @@ pub fn write_rows(out: &mut Vec<u8>, model: &Model, projection: &Projection, row
 }
 
 /// Appends a record's key: as a value where it has one part, else as the text that stands in a path.
-pub fn write_key(out: &mut Vec<u8>, collection: &Collection, key: &Key) {
+pub fn write_key(out: &mut Vec<u8>, model: &Model, collection: &Collection, key: &Key) {
     match (key.single(), collection.key.as_slice()) {
         (Some(value), [field]) => match &collection.field(*field).kind {
             FieldKind::Value(ty) => write_value(out, ty, value),
-            _ => write_text(out, &key.to_string()),
+            FieldKind::Reference { target, .. } => write_key(out, model, model.collection(*target), key),
+            FieldKind::Links { .. } | FieldKind::Inverse { .. } => unreachable!("a key's fields are stored"),
         },
         _ => write_text(out, &key.to_string()),
     }
@@ -98,7 +99,7 @@ pub fn write_item(out: &mut Vec<u8>, model: &Model, item: &Item, kind: &FieldKin
 fn write_related(out: &mut Vec<u8>, model: &Model, shape: &Shape, target: CollectionId, value: &Value) {
     let nested = match shape {
         Shape::Value => None,
-        Shape::One(nested) | Shape::Many(nested) => nested.projection.as_ref(),
+        Shape::One(nested) | Shape::Many(nested) => nested.projection.as_ref().map(|known| (known, nested.is_key)),
     };
     match (value, nested) {
         (Value::List(members), _) => {
@@ -106,9 +107,10 @@ fn write_related(out: &mut Vec<u8>, model: &Model, shape: &Shape, target: Collec
                 write_related(out, model, shape, target, member)
             });
         }
-        (Value::Record(row), Some(projection)) => write_row(out, model, projection, row),
+        (Value::Record(row), Some((_, true))) => write_key(out, model, model.collection(target), &Key(row.0.clone())),
+        (Value::Record(row), Some((projection, false))) => write_row(out, model, projection, row),
         (Value::Null, _) => out.extend_from_slice(b"null"),
-        (key, _) => write_key(out, model.collection(target), &Key(vec![key.clone()])),
+        (key, _) => write_key(out, model, model.collection(target), &Key(vec![key.clone()])),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod json;
 pub mod mutation;
 pub mod predicate;
 pub mod read;
+pub mod record;
 pub mod trace;
 
 pub use change::{Change, Image, LinkImage, Position};

@@ -4,6 +4,7 @@
 //! writing it (merging documents, defaults of a replacement, checks in memory) is
 //! [`UpdatePlan::apply`]: a pure function that every store calls, so that no store has an opinion of its own.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +15,7 @@ use super::read::{Bindings, Projection};
 use crate::access::Principal;
 use crate::error::FieldError;
 use crate::expr::{Expression, Facts, Input, RequestFacts};
-use crate::model::{CollectionId, Field, FieldId, Key, Model, Row, Timestamp, Value};
+use crate::model::{Collection, CollectionId, Field, FieldId, Key, Model, Row, Timestamp, Value};
 use crate::operations::{etag, touch};
 
 /// A condition on the row in the database, and what its failure means.
@@ -80,8 +81,13 @@ pub struct Answer {
 pub struct CreatePlan {
     pub collection: CollectionId,
     pub key: Key,
-    /// A value for each stored field, in the model's order; complete, with defaults.
+    /// A value for each stored field, in the model's order; complete, with defaults. `given` and `earlier` are
+    /// [`Value::Hidden`], in the key as well.
     pub image: Image,
+    /// Fields whose values the database gives when the record is written, and that the store takes from there.
+    pub given: Vec<FieldId>,
+    /// To-one relations that hold the key of what an earlier mutation of the transaction, the one with this number, made.
+    pub earlier: Vec<(FieldId, usize)>,
     pub links: Vec<LinkChange>,
     pub references: Vec<Reference>,
     /// On the record as it now is. What memory could judge was judged before.
@@ -238,6 +244,34 @@ pub enum OutcomeKind {
     Deleted,
 }
 
+impl CreatePlan {
+    /// With the keys of what earlier mutations of the transaction came to, references to them included.
+    pub fn settled(&self, collection: &Collection, outcomes: &[Outcome]) -> Cow<'_, Self> {
+        if self.earlier.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut plan = self.clone();
+        for (field, step) in &self.earlier {
+            let key = outcomes.get(*step).and_then(|outcome| outcome.key.single());
+            let key = key.expect("a name stands for a record of an earlier step");
+            let named = plan.references.iter_mut().filter(|reference| reference.field == *field);
+            named.for_each(|reference| reference.key = key.clone());
+            plan.set(collection, *field, key.clone());
+        }
+        Cow::Owned(plan)
+    }
+
+    /// What a stored field of the record holds, as part of its key too.
+    pub fn set(&mut self, collection: &Collection, field: FieldId, value: Value) {
+        if let Some(part) = collection.key.iter().position(|part| *part == field) {
+            self.key.0[part] = value.clone();
+        }
+        if let Some(slot) = collection.slot(field) {
+            self.image.0[slot] = value;
+        }
+    }
+}
+
 impl UpdatePlan {
     /// The record as it becomes: assignments made, documents merged and validated, immutables kept, `updated` and
     /// `version` moved on (also when only links change), local rules and checks judged.
@@ -302,10 +336,10 @@ impl UpdatePlan {
 impl Expected {
     /// # Errors
     /// [`Refusal::Stale`] when the stored record is another.
-    pub fn check(&self, collection: &crate::model::Collection, stored: &Image) -> Result<(), Refusal> {
+    pub fn check(&self, collection: &Collection, stored: &Image) -> Result<(), Refusal> {
         let met = match self {
             Self::Versions(versions) => etag::version(collection, stored).is_some_and(|now| versions.contains(&now)),
-            Self::Hashes(hashes) => hashes.contains(&etag::content_hash(collection, stored)),
+            Self::Hashes(hashes) => hashes.contains(&etag::content_hash(collection, &stored.0)),
         };
         if met { Ok(()) } else { Err(Refusal::Stale) }
     }

@@ -61,9 +61,21 @@ pub struct Nested {
     pub guard: Pred,
     /// `None`: keys only.
     pub projection: Option<Projection>,
+    /// The projection is of the key's fields, and stands for the key: of records that have several such.
+    pub is_key: bool,
     /// At most so many per record, by key ascending. A store reads `limit + 1`, and fails with
     /// [`StoreError::TooMany`](crate::ports::store::StoreError::TooMany) when there are more.
     pub limit: u32,
+}
+
+/// Which state of the data a read is to be answered from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// With all that was acknowledged before it was asked.
+    Latest,
+    /// One of a moment ago will do, as far back as the store's own settings let it be, with all that was acknowledged
+    /// before this instant. A store that has no copies of its data answers as ever.
+    Recent { since: Option<Instant> },
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +86,7 @@ pub struct GetPlan {
     pub guard: Pred,
     pub projection: Arc<Projection>,
     pub bindings: Bindings,
+    pub freshness: Freshness,
     pub deadline: Instant,
 }
 
@@ -91,6 +104,7 @@ pub struct ListPlan {
     pub count: bool,
     pub projection: Arc<Projection>,
     pub bindings: Bindings,
+    pub freshness: Freshness,
     pub deadline: Instant,
 }
 

@@ -4,17 +4,19 @@ use std::time::{Duration, Instant};
 
 use super::{Alias, Bindings, Comparison, GetPlan, Judgement, ListPlan, Pred, SortKey, Term};
 use crate::access::Permit;
-use crate::model::{Collection, CollectionId, FieldId, FieldKind, Key, Scalar, ValueType};
+use crate::model::{Collection, CollectionId, FieldId, FieldKind, Key, Model, Scalar, ValueType};
 
 /// Fields of an index that is worth proposing.
 const FIELDS_MAX: usize = 4;
 
-/// What is to be explained. It is carried out, too: what comes of one statement is asked by the next.
+/// What is to be explained. Most is carried out, too: what comes of one statement is asked by the next.
 #[derive(Debug)]
 pub enum Question {
     Get(Permit<GetPlan>),
     List(Permit<ListPlan>),
     Judge(Permit<JudgePlan>),
+    /// What a list would take, and which index it misses; it isn't carried out.
+    Advise(Permit<ListPlan>),
 }
 
 /// Finding the record that a write is about, and what is judged of it before.
@@ -53,6 +55,8 @@ pub enum Outcome {
     },
     /// The time limit came first.
     Interrupted,
+    /// Only its plan was asked for.
+    Planned,
 }
 
 /// A step of the database's plan, in its own words.
@@ -73,6 +77,12 @@ pub enum Cost {
     Sort,
 }
 
+/// How much of a plan grows with the data, scans before sorts: those cost with all that is stored, these with what matches.
+pub fn work(steps: &[PlanStep]) -> (usize, usize) {
+    let count = |cost| steps.iter().filter(|step| step.cost == cost).count();
+    (count(Cost::Scan), count(Cost::Sort))
+}
+
 /// An index that isn't there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
@@ -80,6 +90,18 @@ pub struct Advice {
     pub fields: Vec<FieldId>,
     /// The plan with it.
     pub steps: Vec<PlanStep>,
+}
+
+impl Advice {
+    /// The line to add to the collection's type in the schema.
+    pub fn directive(&self, model: &Model) -> String {
+        let collection = model.collection(self.collection);
+        let fields = self
+            .fields
+            .iter()
+            .map(|field| format!("{:?}", collection.field(*field).name));
+        format!("@index(fields: [{}])", fields.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// The indexes that might serve a list, the most useful first: what is compared for equality, then what it is sorted by or

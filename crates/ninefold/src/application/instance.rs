@@ -53,6 +53,7 @@ impl Instance {
             clock: ports.clock.clone(),
             limits: config.engine_limits(),
             cursor_key: *cursor_key.expose(),
+            slow_query: config.slow_query(),
         }));
         let parts = identity::Parts {
             accounts: ports.accounts.clone(),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::access::Principal;
-use engine::operations::Ctx;
+use engine::operations::{Ctx, Reads};
 use engine::{Engine, Parts};
 use uuid::Uuid;
 
+use super::Ports;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::structure::{self, Structure};
@@ -22,13 +23,29 @@ pub(crate) struct Offline {
 }
 
 impl Offline {
-    /// Opens the database, beside a process that serves it if there is one.
+    /// Opens the database, beside a process that serves it if there is one. One that isn't there is made.
     ///
     /// # Errors
     /// A sentence for people: the database is behind the schema, mostly.
     pub(crate) async fn open(dir: &Path, config: &Config) -> Result<Self, Failure> {
+        Self::start(dir, config, wiring::open_beside(dir, &config.database)).await
+    }
+
+    /// As [`Offline::open`], to look at what is there: a database that isn't there is not made.
+    ///
+    /// # Errors
+    /// As [`Offline::open`], or there is no database.
+    pub(crate) async fn open_existing(dir: &Path, config: &Config) -> Result<Self, Failure> {
+        Self::start(dir, config, wiring::open_existing(dir, &config.database)).await
+    }
+
+    async fn start(
+        dir: &Path,
+        config: &Config,
+        open: impl Future<Output = Result<Ports, Failure>>,
+    ) -> Result<Self, Failure> {
         let model = Arc::new(schema::read(dir)?);
-        let ports = wiring::open_beside(dir, &config.database)?;
+        let ports = open.await?;
         if let Err(failure) = structure::bring(&ports, &model, dir, Structure::Require).await {
             ports.store.close().await;
             return Err(failure);
@@ -41,6 +58,7 @@ impl Offline {
             limits: config.engine_limits(),
             // No cursor leaves the process.
             cursor_key: [0; 32],
+            slow_query: None,
         });
         Ok(Self { engine })
     }
@@ -61,5 +79,6 @@ pub(crate) fn operator(command: &str) -> Ctx {
         request_id: command.into(),
         deadline: Instant::now() + PATIENCE,
         address: None,
+        reads: Reads::Latest,
     }
 }

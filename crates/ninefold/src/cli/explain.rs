@@ -101,7 +101,7 @@ impl Explain {
         let config = self.target.config()?;
         telemetry::start(&config.log, LogFormat::Pretty);
         self.refuse_what_says_nothing()?;
-        let application = Offline::open(&self.target.dir, &config).await?;
+        let application = Offline::open_existing(&self.target.dir, &config).await?;
         let result = self.explain(&application).await;
         application.close().await;
         result

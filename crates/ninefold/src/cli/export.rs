@@ -51,7 +51,7 @@ impl Export {
         let format = format.or(is_stdout.then_some(Format::Ndjson)).ok_or_else(|| {
             Failure::usage("the file's name doesn't tell its format").help("say it with --format csv, json or ndjson")
         })?;
-        let application = Offline::open(&self.target.dir, &config).await?;
+        let application = Offline::open_existing(&self.target.dir, &config).await?;
         let result = if is_stdout {
             let out = BufWriter::new(io::stdout().lock());
             self.export(&application, format, out).await.map(|_| ())
@@ -90,6 +90,7 @@ impl Export {
         let mut writer = Writer::start(out, format, export.model(), export.projection()).map_err(unwritable)?;
         let mut progress = Progress::new();
         let mut count = 0;
+        let mut kept = Vec::new();
         loop {
             let rows = export.next().await.map_err(|error| Failure::engine(&error))?;
             if rows.is_empty() {
@@ -101,6 +102,9 @@ impl Export {
             }
             count += rows.len() as u64;
             progress.show("exporting", None, count);
+            if mutant!(ExportInParts) {
+                kept.push(rows);
+            }
         }
         progress.clear();
         let mut out = writer.finish().map_err(unwritable)?;

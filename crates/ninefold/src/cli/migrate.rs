@@ -104,7 +104,7 @@ impl New {
 
 impl Apply {
     async fn run(self) -> Result<(), Failure> {
-        let opened = Opened::open(&self.target)?;
+        let opened = Opened::open(&self.target).await?;
         let structure = Structure::Apply {
             allow_destructive: self.allow_destructive,
         };
@@ -125,7 +125,7 @@ impl Apply {
 }
 
 async fn plan(target: &Target) -> Result<(), Failure> {
-    let opened = Opened::open(target)?;
+    let opened = Opened::open(target).await?;
     let (migrator, now) = (&opened.ports.migrator, opened.ports.clock.now());
     // Directly: what the files leave open is shown as well.
     let plan = migrator.plan(&opened.model, &opened.folder, Options::dev(now)).await;
@@ -140,7 +140,7 @@ async fn plan(target: &Target) -> Result<(), Failure> {
 }
 
 async fn status(target: &Target) -> Result<(), Failure> {
-    let opened = Opened::open(target)?;
+    let opened = Opened::open(target).await?;
     let (migrator, now) = (&opened.ports.migrator, opened.ports.clock.now());
     let status = migrator
         .status(&opened.model, &opened.folder, Options::serve(now))
@@ -181,6 +181,9 @@ fn rendered(plan: &RenderedPlan) -> String {
         for file in &leg.files {
             text.push_str(&format!("-- {FOLDER}/{file}\n"));
         }
+        if leg.is_transaction && leg.steps.len() > 1 {
+            text.push_str("-- one transaction: what a step locks stays locked to the end of the last\n");
+        }
         for step in &leg.steps {
             text.push_str(&rendered_step(step));
         }
@@ -195,6 +198,11 @@ fn rendered_step(step: &RenderedStep) -> String {
     }
     if let Some(needs) = &step.needs {
         text.push_str(&format!("-- needs {needs}\n"));
+    }
+    match step.holds.as_deref() {
+        None => text.push_str("-- locks what its statements lock\n"),
+        Some([]) => text.push_str("-- locks nothing\n"),
+        Some(holds) => holds.iter().for_each(|hold| text.push_str(&format!("-- {hold}\n"))),
     }
     for statement in &step.statements {
         text.push_str(&format!("{};\n", statement.trim_end_matches(';')));
@@ -211,12 +219,12 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(target: &Target) -> Result<Self, Failure> {
+    async fn open(target: &Target) -> Result<Self, Failure> {
         let config: Config = target.config()?;
         telemetry::start(&config.log, LogFormat::Pretty);
         let model = schema::read(&target.dir)?;
         let folder = structure::folder(&target.dir)?;
-        let ports = wiring::open(&target.dir, &config.database, Purpose::Production)?;
+        let ports = wiring::open(&target.dir, &config.database, Purpose::Production, true).await?;
         Ok(Self { model, folder, ports })
     }
 

@@ -4,15 +4,19 @@
 //! environment); see [`Failure`].
 
 mod admin;
+mod backup;
 mod check;
 mod dev;
 mod explain;
 mod export;
 mod import;
+mod introspect;
 mod migrate;
 mod new;
 #[cfg(test)]
 mod reference;
+mod relocate;
+mod restore;
 mod seed;
 mod serve;
 mod signals;
@@ -53,8 +57,12 @@ enum Command {
     Seed(seed::Seed),
     Import(import::Import),
     Export(export::Export),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Move(relocate::Move),
     Check(check::Check),
     Explain(explain::Explain),
+    Introspect(introspect::Introspect),
     Migrate(migrate::Migrate),
     Admin(admin::Admin),
 }
@@ -68,8 +76,12 @@ pub fn main() -> ExitCode {
         Command::Seed(command) => in_runtime(command.run()),
         Command::Import(command) => in_runtime(command.run()),
         Command::Export(command) => in_runtime(command.run()),
+        Command::Backup(command) => in_runtime(command.run()),
+        Command::Restore(command) => in_runtime(command.run()),
+        Command::Move(command) => in_runtime(command.run()),
         Command::Check(command) => command.run(),
         Command::Explain(command) => in_runtime(command.run()),
+        Command::Introspect(command) => in_runtime(command.run()),
         Command::Migrate(command) => in_runtime(command.run()),
         Command::Admin(command) => in_runtime(command.run()),
     };

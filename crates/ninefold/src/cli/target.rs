@@ -33,15 +33,32 @@ pub(super) struct Settings {
 impl Target {
     /// The folder, which must exist, and its configuration.
     pub(super) fn config(&self) -> Result<Config, Failure> {
+        self.load(&self.settings.overrides())
+    }
+
+    /// The same with another database.
+    pub(super) fn config_at(&self, database: &str) -> Result<Config, Failure> {
+        self.load(&self.settings.overrides_at(database))
+    }
+
+    fn load(&self, overrides: &Overrides) -> Result<Config, Failure> {
         if !self.dir.is_dir() {
             let message = format!("there is no folder {}", self.dir.display());
             return Err(Failure::mistake(message).help("`ninefold new DIR` makes an application"));
         }
-        Config::load(&self.dir, &self.settings.overrides()).map_err(|problems| refused(&self.dir, &problems))
+        Config::load(&self.dir, overrides).map_err(|problems| refused(&self.dir, &problems))
     }
 }
 
 impl Settings {
+    /// With another database.
+    pub(super) fn overrides_at(&self, database: &str) -> Overrides {
+        Overrides {
+            database: Some(database.to_owned()),
+            ..self.overrides()
+        }
+    }
+
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             listen: self.listen.clone(),

@@ -20,7 +20,8 @@ use std::path::Path;
 
 pub use reference::reference;
 pub use sections::{
-    Auth, AuthLimits, AuthLinks, AuthPassword, Cors, Database, General, Limits, Live, Log, LogFormat, Synchronous,
+    Auth, AuthLimits, AuthLinks, AuthPassword, Backup, Cors, Database, General, Limits, Live, Log, LogFormat,
+    Synchronous,
 };
 
 use crate::suggest::did_you_mean;
@@ -37,6 +38,7 @@ const ENVIRONMENT_PREFIX: &str = "NINEFOLD_";
 pub struct Config {
     pub general: General,
     pub database: Database,
+    pub backup: Backup,
     pub limits: Limits,
     pub live: Live,
     pub auth: Auth,
@@ -165,10 +167,11 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 
-    fn sections(&self) -> [&dyn Section; 10] {
+    fn sections(&self) -> [&dyn Section; 11] {
         [
             &self.general,
             &self.database,
+            &self.backup,
             &self.limits,
             &self.live,
             &self.auth,
@@ -180,10 +183,11 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 10] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 11] {
         [
             &mut self.general,
             &mut self.database,
+            &mut self.backup,
             &mut self.limits,
             &mut self.live,
             &mut self.auth,

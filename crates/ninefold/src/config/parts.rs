@@ -24,6 +24,11 @@ impl Config {
         }
     }
 
+    pub(crate) fn slow_query(&self) -> Option<Duration> {
+        let ms = self.log.slow_query_ms;
+        (ms > 0).then(|| Duration::from_millis(ms))
+    }
+
     /// `name` is the application's, `url` its public one.
     pub(crate) fn identity(&self, name: &str, url: &str) -> identity::Config {
         let (auth, password, links) = (&self.auth, &self.auth_password, &self.auth_links);

@@ -9,6 +9,7 @@ use super::setting::{Raw, Setting, choice};
 const DAY_S: u32 = 24 * 60 * 60;
 const YEAR_S: u32 = 366 * DAY_S;
 const HOUR_MS: u64 = 60 * 60 * 1_000;
+const REPLICAS_MAX: usize = 16;
 
 /// One key, as the reference page shows it.
 #[derive(Debug, Clone)]
@@ -177,32 +178,62 @@ choice! {
 section! {
     /// Where the data lives.
     Database "database" {
-        /// `sqlite:PATH`, relative to the application's folder, or `sqlite::memory:`, which is gone when the server stops.
+        /// `sqlite:PATH`, relative to the application's folder; `sqlite::memory:`, which is gone when the server stops;
+        /// `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`; `mysql://...`, alike, for MySQL and MariaDB; or
+        /// `mongodb://HOST/DATABASE`, a replica set. [databases.md](databases.md) has more.
         url: String = "sqlite:data/app.db".to_owned();
-        /// `full`: what was acknowledged survives a power cut. `normal`: faster, and the last moments may be lost with the power.
+        /// SQLite: `full`: what was acknowledged survives a power cut. `normal`: faster, and the last moments may be lost with the power.
         synchronous: Synchronous = Synchronous::Full;
-        /// Threads that read what may take long: lists, counts, expansions.
+        /// SQLite: threads that read what may take long: lists, counts, expansions.
         readers: usize = 4;
-        /// How long to wait for another process that holds the database's lock.
+        /// How long to wait for another that holds the database's lock, or a record's.
         busy_timeout_ms: u64 = 5_000;
-        /// Writes after which the log is copied into the database, beside what else goes on.
+        /// SQLite: writes after which the log is copied into the database, beside what else goes on.
         checkpoint_writes: usize = 4_000;
-        /// Pages of 4 KiB beyond which the log is started over, as soon as the readers let it.
+        /// SQLite: pages of 4 KiB beyond which the log is started over, as soon as the readers let it.
         log_pages_max: u32 = 8_192;
-        /// Pages of 4 KiB at which writes are refused: where another program reads for so long that the log can't be started over.
+        /// SQLite: pages of 4 KiB at which writes are refused: where another program reads for so long that the log can't be started over.
         log_pages_limit: u32 = 524_288;
+        /// PostgreSQL, MySQL, MongoDB: connections at most; a request that finds none free waits for one.
+        connections_max: usize = 16;
+        /// PostgreSQL, MySQL, MongoDB: how long it waits; then it is told to come back (503).
+        acquire_timeout_ms: u64 = 5_000;
+        /// PostgreSQL, MySQL, MongoDB: how long making a connection may take.
+        connect_timeout_ms: u64 = 5_000;
+        /// PostgreSQL, MySQL, MongoDB: how long one request may keep the database busy.
+        query_timeout_ms: u64 = 10_000;
+        /// PostgreSQL: servers that follow the one of `url`, by a URL each, for reads that may be of a moment ago.
+        /// [databases.md](databases.md#read-replicas) says which those are.
+        replicas: Vec<String> = Vec::new();
+        /// How far behind a replica may be that is read from.
+        replica_lag_max_ms: u64 = 2_000;
     }
 }
 
 impl Database {
     fn check(&self, rules: &mut Rules) {
-        let path = self.url.strip_prefix("sqlite:").unwrap_or_default();
+        let schemes = [
+            "sqlite:",
+            "postgresql://",
+            "postgres://",
+            "mysql://",
+            "mariadb://",
+            "mongodb://",
+            "mongodb+srv://",
+        ];
+        let is_known = schemes
+            .iter()
+            .any(|scheme| self.url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+        // The rest may hold a password.
+        let scheme = self
+            .url
+            .split_once("://")
+            .map_or(self.url.as_str(), |(scheme, _)| scheme);
         rules.that(
-            !path.is_empty(),
+            is_known,
             "url",
             format!(
-                "{:?} is no database that Ninefold knows; write \"sqlite:data/app.db\"",
-                self.url
+                "{scheme:?} is no database that Ninefold knows; write \"sqlite:data/app.db\", \"postgresql://...\" \"mysql://...\" or \"mongodb://...\""
             ),
         );
         rules.between("readers", self.readers, 1, 256);
@@ -210,6 +241,93 @@ impl Database {
         rules.between("checkpoint_writes", self.checkpoint_writes, 1, 10_000_000);
         rules.between("log_pages_max", self.log_pages_max, 16, 16 * 1024 * 1024);
         rules.between("log_pages_limit", self.log_pages_limit, self.log_pages_max, u32::MAX);
+        rules.between("connections_max", self.connections_max, 1, 10_000);
+        rules.between("acquire_timeout_ms", self.acquire_timeout_ms, 10, 600_000);
+        rules.between("connect_timeout_ms", self.connect_timeout_ms, 10, 600_000);
+        rules.between("query_timeout_ms", self.query_timeout_ms, 10, 600_000);
+        rules.between("replica_lag_max_ms", self.replica_lag_max_ms, 200, 600_000);
+        self.check_replicas(rules);
+    }
+
+    fn check_replicas(&self, rules: &mut Rules) {
+        if self.replicas.is_empty() {
+            return;
+        }
+        let is_postgres = |url: &str| url.starts_with("postgresql://") || url.starts_with("postgres://");
+        let refusal = match self.url.split(':').next().unwrap_or_default() {
+            "sqlite" => "a SQLite file has no replicas; remove them, or move to PostgreSQL with `ninefold move`",
+            "mysql" | "mariadb" => "MySQL and MariaDB are read from the primary alone so far; remove them",
+            "mongodb" | "mongodb+srv" => {
+                "MongoDB is read from its primary alone, whatever the URL's read preference; remove them"
+            }
+            _ => "",
+        };
+        rules.that(refusal.is_empty(), "replicas", refusal);
+        let wrong = self.replicas.iter().position(|url| !is_postgres(url));
+        if let (Some(wrong), true) = (wrong, is_postgres(&self.url)) {
+            let number = wrong + 1;
+            let message = format!(
+                "replica {number} is of another kind than the primary; write \"postgresql://USER:PASSWORD@HOST:PORT/DATABASE\""
+            );
+            rules.that(false, "replicas", message);
+        }
+        let message = format!("{} are too many; at most {REPLICAS_MAX}", self.replicas.len());
+        rules.that(self.replicas.len() <= REPLICAS_MAX, "replicas", message);
+    }
+}
+
+section! {
+    /// Continuous backup of SQLite, to go back to any moment: [backup.md](backup.md).
+    Backup "backup" {
+        /// Where `serve` keeps everything that is written as well: `file:PATH`, relative to the application's folder, on
+        /// another disk; or `s3://BUCKET/PREFIX`. Of one database each. Unset: nowhere.
+        url: Option<String> = None;
+        /// How often what was written is taken there: what may be lost with the machine.
+        interval_ms: u64 = 10_000;
+        /// How often the whole database is taken there, so that a restore reads less.
+        base_interval_h: u64 = 24;
+        /// How far back one can go.
+        retention_h: u64 = 7 * 24;
+        /// How much may wait beside the database for a place that can't be reached. Beyond it, what lies between is not kept.
+        spool_bytes_max: u64 = 1024 * 1024 * 1024;
+        /// How long a stopping server waits until the last of it is there.
+        stop_timeout_ms: u64 = 10_000;
+        /// S3: the service, where it isn't Amazon's: `https://minio.example:9000`.
+        endpoint: Option<String> = None;
+        /// S3: the region of the bucket.
+        region: String = "us-east-1".to_owned();
+        /// S3: who asks. Unset: the environment variable `AWS_ACCESS_KEY_ID`.
+        access_key: Option<String> = None;
+        /// S3: its secret. Unset: the environment variable `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` where there is one.
+        secret_key: Option<Secret<String>> = None;
+        /// S3: how long one request may take.
+        request_timeout_ms: u64 = 300_000;
+    }
+}
+
+impl Backup {
+    fn check(&self, rules: &mut Rules) {
+        if let Some(url) = &self.url {
+            let place = url.strip_prefix("file:").or_else(|| url.strip_prefix("s3://"));
+            rules.that(
+                place.is_some_and(|place| !place.is_empty() && !place.starts_with('/') || url.starts_with("file:/")),
+                "url",
+                format!("{url:?} is no place for backups; write \"file:/backups/shop\" or \"s3://bucket/shop\""),
+            );
+        }
+        if let Some(endpoint) = &self.endpoint {
+            rules.that(
+                endpoint.starts_with("https://") || endpoint.starts_with("http://"),
+                "endpoint",
+                format!("{endpoint:?} is no URL; write it with https:// or http://"),
+            );
+        }
+        rules.between("interval_ms", self.interval_ms, 100, HOUR_MS);
+        rules.between("base_interval_h", self.base_interval_h, 1, 24 * 366);
+        rules.between("retention_h", self.retention_h, 1, 24 * 366 * 10);
+        rules.between("spool_bytes_max", self.spool_bytes_max, 64 * 1024 * 1024, u64::MAX);
+        rules.between("stop_timeout_ms", self.stop_timeout_ms, 0, HOUR_MS);
+        rules.between("request_timeout_ms", self.request_timeout_ms, 1_000, 24 * HOUR_MS);
     }
 }
 
@@ -532,6 +650,9 @@ section! {
         level: String = "info".to_owned();
         /// `auto` is `pretty` in `dev` and `json` in `serve`.
         format: LogFormat = LogFormat::Auto;
+        /// A list that takes the database longer than this is told of, with the index that it misses; values are left out, and
+        /// lists that differ in nothing else are told of once in ten minutes. 0 tells of none.
+        slow_query_ms: u64 = 500;
     }
 }
 

@@ -130,8 +130,9 @@ impl Setting for Vec<String> {
                 .iter()
                 .map(|item| item.as_str().map(str::to_owned))
                 .collect::<Option<_>>()
-                .map_or_else(|| expected("a list of text", raw), Ok),
-            Raw::Toml(_) => expected("a list of text", raw),
+                .ok_or_else(|| "expected a list of text, found a list of something else".to_owned()),
+            // The value isn't shown: an address may hold a password.
+            Raw::Toml(value) => Err(format!("expected a list of text, found a {}", value.type_str())),
             Raw::Text(text) => Ok(text
                 .split(',')
                 .map(|item| item.trim().to_owned())

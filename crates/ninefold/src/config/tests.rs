@@ -157,6 +157,46 @@ fn secrets_are_never_shown() {
     assert!(!problems[0].contains("12345"), "{problems:?}");
 }
 
+#[test]
+fn replicas_are_of_the_primarys_kind_which_is_postgresql() {
+    let check = |url: &str, replicas: &str, expected: Option<&str>| {
+        let set = [("database.url", url), ("database.replicas", replicas)];
+        let read = read("", &[], &set);
+        match (read, expected) {
+            (Ok(_), None) => {}
+            (Err(problems), Some(expected)) => {
+                let [problem] = problems.as_slice() else {
+                    panic!("{problems:?}")
+                };
+                assert!(problem.contains(expected) && !problem.contains("hush"), "{problem}");
+            }
+            (read, _) => panic!("{url} {replicas}: {read:?}"),
+        }
+    };
+    let (first, second) = ("postgresql://shop:hush@one/shop", "postgres://shop:hush@two/shop");
+    check(first, second, None);
+    check(first, &format!("{second},{second}"), None);
+    check(
+        first,
+        &format!("{second},mysql://shop:hush@two/shop"),
+        Some("replica 2 is of another kind"),
+    );
+    check(first, &[second; 17].join(","), Some("17 are too many; at most 16"));
+    check("sqlite:data/app.db", second, Some("ninefold move"));
+    check(
+        "mysql://shop:hush@one/shop",
+        "mysql://shop:hush@two/shop",
+        Some("primary alone"),
+    );
+    check("mongodb://one/shop", "mongodb://two/shop", Some("primary alone"));
+    let not_a_list = self::read("[database]\nreplicas = \"postgresql://shop:hush@one/shop\"", &[], &[]);
+    let problems = not_a_list.unwrap_err();
+    assert!(
+        problems[0].contains("a list of text") && !problems[0].contains("hush"),
+        "{problems:?}"
+    );
+}
+
 /// `UPDATE=1 cargo test -p ninefold --lib reference` writes the page anew.
 #[test]
 fn the_reference_page_is_current() {

@@ -14,7 +14,7 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use engine::operations::{Action, Data, ListRequest, Step};
+use engine::operations::{Action, Data, ListRequest, Precondition, Step};
 use engine::query::Effect;
 use engine::{Engine, Error, ErrorCode, Model};
 use futures::future::try_join_all;
@@ -163,6 +163,7 @@ fn create(record: Record) -> Placed {
         step: Step {
             action: Action::Create { data: record.data },
             collection: record.collection,
+            precondition: Precondition::None,
             alias: None,
         },
         place: record.place,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use engine::Model;
 use engine::model::{Collection, CollectionId, Field, FieldKind};
-use engine::operations::{Action, Data, Step};
+use engine::operations::{Action, Data, Precondition, Step};
 use serde_json::Value as Json;
 
 use super::{Record, create};
@@ -124,6 +124,7 @@ fn update(record: &Record, patch: Data) -> Placed {
                 patch,
             },
             collection: record.collection.clone(),
+            precondition: Precondition::None,
             alias: None,
         },
         place: record.place.clone(),

@@ -22,11 +22,26 @@ impl Progress {
 
     /// `share`: how much of the whole is done, from 0 to 1; `None` where the whole isn't known.
     pub(crate) fn show(&mut self, what: &str, share: Option<f64>, records: u64) {
+        self.draw(|| match share {
+            None => format!("{what}  {records} records"),
+            Some(share) => format!("{}  {records} records", bar(what, share)),
+        });
+    }
+
+    /// The same, of what isn't made of records.
+    pub(crate) fn show_share(&mut self, what: &str, share: Option<f64>) {
+        self.draw(|| match share {
+            None => what.to_owned(),
+            Some(share) => bar(what, share),
+        });
+    }
+
+    fn draw(&mut self, line: impl FnOnce() -> String) {
         let is_due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= INTERVAL);
         if self.is_shown && is_due {
             self.drawn = Some(Instant::now());
             // A terminal that has gone is no reason to stop.
-            let _ = write!(io::stderr(), "\r\x1b[K{}", line(what, share, records));
+            let _ = write!(io::stderr(), "\r\x1b[K{}", line());
         }
     }
 
@@ -38,16 +53,30 @@ impl Progress {
     }
 }
 
-fn line(what: &str, share: Option<f64>, records: u64) -> String {
-    match share {
-        None => format!("{what}  {records} records"),
-        Some(share) => {
-            let share = share.clamp(0.0, 1.0);
-            let full = (share * WIDTH as f64) as usize;
-            let (full, empty) = ("█".repeat(full), "░".repeat(WIDTH - full));
-            format!("{what}  {full}{empty} {:3.0} %  {records} records", share * 100.0)
-        }
+/// Also where the work ends by a failure.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
     }
+}
+
+fn bar(what: &str, share: f64) -> String {
+    let share = share.clamp(0.0, 1.0);
+    let full = (share * WIDTH as f64) as usize;
+    let (full, empty) = ("█".repeat(full), "░".repeat(WIDTH - full));
+    format!("{what}  {full}{empty} {:3.0} %", share * 100.0)
+}
+
+/// `12.3 MB`.
+pub(crate) fn bytes(count: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB"];
+    let mut size = count as f64 / 1000.0;
+    let mut unit = 0;
+    while size >= 999.95 && unit + 1 < units.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", units[unit])
 }
 
 #[cfg(test)]
@@ -55,10 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_or_a_count() {
-        assert_eq!(line("reading", None, 3), "reading  3 records");
-        let half = line("reading", Some(0.5), 3);
-        assert_eq!(half, "reading  ████████████░░░░░░░░░░░░  50 %  3 records");
-        assert!(line("reading", Some(7.0), 3).contains("100 %"));
+    fn a_bar() {
+        assert_eq!(bar("reading", 0.5), "reading  ████████████░░░░░░░░░░░░  50 %");
+        assert!(bar("reading", 7.0).contains("100 %"));
+    }
+
+    #[test]
+    fn sizes() {
+        let sizes = [0, 999_949, 999_950, 4_000_000_000_000_000].map(bytes);
+        assert_eq!(sizes, ["0.0 kB", "999.9 kB", "1.0 MB", "4000.0 TB"]);
     }
 }

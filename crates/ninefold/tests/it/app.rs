@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::access::Principal;
-use engine::operations::Ctx;
+use engine::operations::{Ctx, Reads};
 use engine::ports::Secret;
 use identity::AdministratorSignIn;
 use ninefold::config::{Config, Overrides};
@@ -154,6 +154,7 @@ impl TestApp {
             request_id: "test".into(),
             deadline: std::time::Instant::now() + std::time::Duration::from_secs(10),
             address: None,
+            reads: Reads::Latest,
         };
         let request = AdministratorSignIn::Password { email, password };
         let signed_in = identity.administrator_sign_in(&ctx, request, None).await.unwrap();

@@ -259,7 +259,7 @@ async fn a_folder_that_can_not_be_written_to_ends_with_3() {
 #[tokio::test]
 async fn serve_makes_an_empty_database_from_the_schema() {
     let dir = folder(SCHEMA);
-    drop(Server::start("serve", dir.path(), &[]).await);
+    Server::start("serve", dir.path(), &[]).await.kill().await;
     run(["migrate", "status", text(dir.path())]).await.succeeds();
 }
 
@@ -276,13 +276,18 @@ async fn serve_starts_on_what_migrations_made_and_on_nothing_else() {
         "{}",
         plan.stdout
     );
+    assert!(
+        plan.stdout.contains("-- all writes wait for a moment\n"),
+        "{}",
+        plan.stdout
+    );
     run(["migrate", "status", path])
         .await
         .fails(1, "the database is not as the schema needs it");
     run(["migrate", "apply", path]).await.succeeds();
     let status = run(["migrate", "status", path]).await;
     assert!(status.succeeds().stdout.ends_with("current\n"), "{}", status.stdout);
-    drop(Server::start("serve", dir.path(), &[]).await);
+    Server::start("serve", dir.path(), &[]).await.kill().await;
 
     // The schema goes on; its migration is missing, then pending, then applied.
     fs::write(
@@ -293,8 +298,8 @@ async fn serve_starts_on_what_migrations_made_and_on_nothing_else() {
     run(serve).await.fails(1, "no migration file says");
     run(["migrate", "new", "done", path]).await.succeeds();
     run(serve).await.fails(1, "the database is behind the schema");
-    drop(Server::start("serve", dir.path(), &["--migrate"]).await);
-    drop(Server::start("serve", dir.path(), &[]).await);
+    Server::start("serve", dir.path(), &["--migrate"]).await.kill().await;
+    Server::start("serve", dir.path(), &[]).await.kill().await;
 
     // What destroys data has to be meant.
     fs::write(dir.path().join("schema.graphql"), SCHEMA).unwrap();

@@ -101,3 +101,37 @@ async fn what_makes_no_sense_is_refused() {
     check(&["notes", "list", "--as", "ann@example.com"], 1, "nobody can sign in").await;
     check(&["notes", "look"], 2, "possible values").await;
 }
+
+#[tokio::test]
+async fn the_log_names_the_index_that_a_slow_list_misses() {
+    let application = folder(
+        r#"type Note @collection @index(fields: ["word"]) @access(read: "true") { word: String! @length(max: 40) rank: Int! }"#,
+    );
+    let dir = application.path().to_str().unwrap();
+    assert_eq!(run(["migrate", "apply", dir]).await.code, Some(0));
+    let rows = (0..20_000).map(|number| format!("{{\"word\": \"w{number}\", \"rank\": {number}}}\n"));
+    let mut import = ninefold(["import", "notes", "-", "--format", "ndjson", dir]);
+    import.env("NINEFOLD_LOG__LEVEL", "warn");
+    let imported = finish(import, &rows.collect::<String>()).await;
+    assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+
+    let slow = ["--set", "log.slow_query_ms=1"];
+    let mut server = Server::start("serve", application.path(), &slow).await;
+    let client = server.client();
+    for secret in [11, 12] {
+        let path = format!("/api/notes?filter=record.rank%20==%20{secret}%20%26%26%20word%20!=%20%27hush%27");
+        assert_eq!(client.get(&path).await.status, 200);
+    }
+    let line = server.line_with(|line| line.contains("a slow list")).await;
+    let line: serde_json::Value = serde_json::from_str(&line).expect("a server logs JSON");
+    assert_eq!(line["collection"], "Note", "{line}");
+    assert_eq!(
+        line["filter"], "record.rank == ? && word != ?",
+        "values are data, which the log has no business with"
+    );
+    assert_eq!(line["add_to_type"], r#"@index(fields: ["rank"])"#);
+    server.signal("TERM");
+    assert_eq!(server.end().await, Some(0));
+    let told = server.said.iter().filter(|line| line.contains("a slow list"));
+    assert_eq!(told.count(), 1, "once for what asks the same: {:?}", server.said);
+}

@@ -1,6 +1,9 @@
 //! `import` and `export`: the real binary, alone and beside a server.
 
 mod docs;
+pub(crate) mod killed;
+#[cfg(target_os = "linux")]
+mod memory;
 
 use std::fs;
 use std::path::Path;
@@ -203,6 +206,32 @@ async fn mistakes_of_the_whole_file() {
     let missing = run(["import", "cities", "/nowhere.csv", application.dir().to_str().unwrap()]).await;
     assert_eq!(missing.code, Some(1), "{}", missing.stderr);
     assert!(application.names().await.is_empty());
+}
+
+#[tokio::test]
+async fn no_database_is_made_to_look_into() {
+    let application = Application(folder(SCHEMA));
+    let dir = application.dir().to_str().unwrap();
+    let before = fs::read_dir(dir).unwrap().count();
+    for arguments in [
+        &["export", "cities", "-", dir][..],
+        &["export", "cities", "-", dir, "--database", "sqlite:elsewhere/app.db"],
+        &["explain", "cities", "list", dir],
+    ] {
+        let finished = run(arguments.iter().copied()).await;
+        assert_eq!(finished.code, Some(1), "{arguments:?}: {}", finished.stderr);
+        let said = &finished.stderr;
+        assert!(
+            said.starts_with("error: there is no database "),
+            "{arguments:?}: {said}"
+        );
+        assert!(
+            said.contains("`ninefold migrate apply` makes it"),
+            "{arguments:?}: {said}"
+        );
+        assert_eq!(finished.stdout, "");
+    }
+    assert_eq!(fs::read_dir(dir).unwrap().count(), before, "nothing is made");
 }
 
 #[tokio::test]

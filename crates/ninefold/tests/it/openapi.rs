@@ -81,7 +81,8 @@ impl Operation {
             .flatten()
             .map(|(name, _)| name.to_lowercase())
         {
-            let conditional = ["idempotency-replayed", "location", "etag"].contains(&header.as_str());
+            let conditional =
+                ["idempotency-replayed", "ninefold-written", "location", "etag"].contains(&header.as_str());
             assert!(
                 conditional || response.header(&header).is_some(),
                 "{} {}: no {header}",

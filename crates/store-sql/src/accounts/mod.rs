@@ -111,7 +111,7 @@ fn statement(
     let mut text = String::with_capacity(sql.len());
     for (number, part) in sql.split('?').enumerate() {
         if number > 0 {
-            session.dialect().placeholder(&mut text, number);
+            session.dialect().placeholder(&mut text, number, None);
         }
         text.push_str(part);
     }

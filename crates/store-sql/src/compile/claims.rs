@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use engine::model::kind::Kind;
 use engine::model::{Timestamp, Value};
 use engine::query::IdempotencyClaim;
 
 use super::DialectRef;
-use super::kind::Kind;
 use super::sql::{Sql, Statement};
 
 const TABLE: &str = "_ninefold_idempotency";
@@ -24,12 +24,15 @@ pub(crate) fn claimed<'a>(dialect: DialectRef, scope: [u8; 32]) -> Statement<'a>
     sql.finish()
 }
 
-pub(crate) fn forget_claim<'a>(dialect: DialectRef, scope: [u8; 32]) -> Statement<'a> {
+/// One that has expired; another is somebody's.
+pub(crate) fn forget_claim<'a>(dialect: DialectRef, scope: [u8; 32], now: Timestamp) -> Statement<'a> {
     let mut sql = Sql::new(dialect);
     sql.push("DELETE FROM ")
         .push(TABLE)
         .push(" WHERE scope = ")
-        .bind(bytes(&scope));
+        .bind(bytes(&scope))
+        .push(" AND expires_at <= ")
+        .bind(Cow::Owned(Value::DateTime(now)));
     sql.finish()
 }
 
@@ -49,14 +52,15 @@ pub(crate) fn keep_claim<'a>(dialect: DialectRef, claim: &IdempotencyClaim, outc
 
 pub(crate) fn purge_claims<'a>(dialect: DialectRef, now: Timestamp, rows_max: u32) -> Statement<'a> {
     let mut sql = Sql::new(dialect);
-    sql.push("DELETE FROM ")
-        .push(TABLE)
-        .push(" WHERE scope IN (SELECT scope FROM ")
-        .push(TABLE);
+    let whole = dialect.deletes_in_order();
+    sql.push("DELETE FROM ").push(TABLE);
+    if !whole {
+        sql.push(" WHERE scope IN (SELECT scope FROM ").push(TABLE);
+    }
     sql.push(" WHERE expires_at <= ").bind(Cow::Owned(Value::DateTime(now)));
     sql.push(" ORDER BY expires_at LIMIT ")
         .bind(Cow::Owned(Value::Int(rows_max.into())))
-        .push(")");
+        .push(if whole { "" } else { ")" });
     sql.finish()
 }
 

@@ -5,9 +5,9 @@
 //! statements by the text, and equal plans have equal texts.
 
 mod claims;
-mod kind;
 mod links;
 mod page;
+mod part;
 mod predicate;
 mod read;
 mod related;
@@ -17,12 +17,14 @@ mod walk;
 mod write;
 
 pub(crate) use claims::{claimed, forget_claim, keep_claim, purge_claims};
-pub(crate) use kind::{Kind, key_field};
+pub(crate) use engine::model::kind::{Kind, key_field};
 pub(crate) use links::Links;
+pub(crate) use part::PartTable;
 pub(crate) use predicate::Frame;
 pub(crate) use read::{Layout, count, get, list};
 pub(crate) use related::{many, one};
 pub(crate) use sql::Statement;
+pub(crate) use walk::reads_others;
 pub(crate) use write::*;
 
 use crate::dialect::Dialect;

@@ -10,7 +10,7 @@ use super::predicate::Compiler;
 impl<'a> Compiler<'a> {
     /// True of the records that sort behind `values`. Nulls are first ascending and last descending.
     pub(super) fn after(&mut self, collection: &Collection, sort: &'a [SortKey], values: &'a [Value]) {
-        if sort.len() > 1 && compares_as_row(collection, sort, values) {
+        if sort.len() > 1 && self.sql.dialect.seeks_rows() && compares_as_row(collection, sort, values) {
             self.after_row(sort, values);
         } else {
             self.after_each(collection, sort, values);
@@ -121,7 +121,7 @@ fn compares_as_row(collection: &Collection, sort: &[SortKey], values: &[Value]) 
         && (!descending || sort.iter().all(|key| !may_be_null(collection, &key.term)))
 }
 
-fn may_be_null(collection: &Collection, term: &Term) -> bool {
+pub(super) fn may_be_null(collection: &Collection, term: &Term) -> bool {
     match term {
         Term::Field(Alias::ROOT, field) => !collection.field(*field).required && !collection.key.contains(field),
         _ => true,

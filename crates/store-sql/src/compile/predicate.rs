@@ -7,10 +7,10 @@
 use std::borrow::Cow;
 
 use engine::Model;
+use engine::model::kind::{Kind, key_field};
 use engine::model::{Collection, CollectionId, FieldId, FieldKind, Scalar, Value, ValueType};
-use engine::query::{Alias, Bindings, Comparison, Image, Param, Pred, Set, Term};
+use engine::query::{Alias, Bindings, Comparison, Image, Param, Pred, Set, Term, TextTest};
 
-use super::kind::{Kind, key_field};
 use super::links::Links;
 use super::sql::Sql;
 use super::walk;
@@ -128,8 +128,14 @@ impl<'a> Compiler<'a> {
             }
             Pred::InList(item, list) => self.in_list(item, list),
             Pred::Text(test, text, other) => {
-                let template = self.sql.dialect.text_test(*test);
-                self.template(template, &[text, other]);
+                let dialect = self.sql.dialect;
+                self.pieces(dialect.text_test(*test), |compiler, operand| match (test, other) {
+                    _ if operand == 0 => compiler.term(text),
+                    (TextTest::Matches, Term::Const(Value::Text(pattern))) => {
+                        compiler.sql.bind(Cow::Owned(Value::text(dialect.pattern(pattern))));
+                    }
+                    _ => compiler.term(other),
+                });
             }
             Pred::Truth(term) => self.term(term),
             Pred::Any(set, inner) => {
@@ -325,14 +331,18 @@ impl<'a> Compiler<'a> {
     fn items(&mut self, of: &'a Term, item: Scalar, alias: Alias, inner: &'a Pred) {
         let source = match self.constant_list(of) {
             Some([]) => {
-                self.sql.push("(SELECT 1) WHERE FALSE");
+                self.sql.push("(SELECT 1) AS nothing WHERE FALSE");
                 return;
             }
             Some(values) => {
-                self.sql.push("(VALUES ");
+                let listing = self.sql.dialect.listing();
+                self.sql.push(listing.begin);
                 for (index, value) in values.iter().enumerate() {
-                    self.sql.push(if index > 0 { ", (" } else { "(" });
-                    self.sql.bind(Cow::Borrowed(value)).push(")");
+                    self.sql.push(if index > 0 { listing.between } else { "" });
+                    self.sql
+                        .push(listing.row.0)
+                        .bind(Cow::Borrowed(value))
+                        .push(listing.row.1);
                 }
                 self.sql.push(")");
                 Source::ConstItem(Kind::of_scalar(item))

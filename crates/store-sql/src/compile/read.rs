@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use engine::model::kind::Kind;
 use engine::model::{Collection, Key, Value};
 use engine::query::{Alias, GetPlan, ListPlan, Pred, Projection, Shape};
 
-use super::kind::Kind;
+use super::page;
 use super::predicate::{Compiler, Frame};
 use super::sql::{Sql, Statement};
 use super::{DialectRef, key_field};
@@ -53,7 +54,9 @@ pub(crate) fn list<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a ListPlan
     for (index, key) in plan.sort.iter().enumerate() {
         compiler.sql.push(if index == 0 { " ORDER BY " } else { ", " });
         compiler.sql.number((layout.sort + index + 1) as u64);
-        compiler.sql.push(dialect.order(key.descending));
+        compiler
+            .sql
+            .push(dialect.order(key.descending, page::may_be_null(collection, &key.term)));
     }
     compiler.limit(u64::from(plan.limit) + 1);
     (compiler.sql.finish(), layout)
@@ -86,10 +89,18 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
-        let mut masks = Vec::new();
+        let mut masks: Vec<(usize, usize)> = Vec::new();
         for (place, item) in projection.items.iter().enumerate() {
             if item.visible != Pred::Const(true) {
-                masks.push((place, self.select_truth(&item.visible)));
+                // Fields often share one rule, which is asked once.
+                let same = masks
+                    .iter()
+                    .find(|(other, _)| projection.items[*other].visible == item.visible);
+                let mask = match same {
+                    Some((_, mask)) => *mask,
+                    None => self.select_truth(&item.visible),
+                };
+                masks.push((place, mask));
             }
         }
         let has_many = projection.items.iter().any(|item| matches!(item.shape, Shape::Many(_)));

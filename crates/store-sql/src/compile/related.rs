@@ -1,10 +1,10 @@
 //! Records at the other end of a relation, for many records at once.
 
 use engine::Model;
+use engine::model::kind::Kind;
 use engine::model::{Collection, FieldId, FieldKind, Value};
 use engine::query::{Alias, Nested, Pred};
 
-use super::kind::Kind;
 use super::links::Links;
 use super::predicate::{Compiler, Frame};
 use super::read::Layout;
@@ -137,6 +137,11 @@ pub(crate) fn many<'a>(
         .number(parent as u64 + 1)
         .push(", ")
         .number(key as u64 + 1);
+    // A key of several fields is only where this end is a column of the record itself.
+    for field in other.target.key.iter().skip(1) {
+        let column = &other.target.field(*field).column;
+        compiler.sql.push(", t0.").name(column);
+    }
     compiler.limit(rows_max);
     (compiler.sql.finish(), layout)
 }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use engine::model::Value;
+use engine::model::kind::Kind;
 
-use super::kind::Kind;
 use crate::dialect::Dialect;
 
 /// Text, what to bind to it in order, and how to read its columns.
@@ -52,17 +52,39 @@ impl<'a> Sql<'a> {
         self
     }
 
+    /// At the end of an insert that leaves alone what is there already.
+    pub(super) fn unless_there(&mut self, column: &str) -> &mut Self {
+        self.dialect.unless_there(&mut self.text, column);
+        self
+    }
+
     pub(super) fn number(&mut self, number: u64) -> &mut Self {
         self.push(&number.to_string())
     }
 
+    /// A value that stands by itself.
     pub(super) fn bind(&mut self, value: impl Into<Cow<'a, Value>>) -> &mut Self {
         let value = value.into();
+        let kind = Kind::of_value(&value);
+        self.bind_as(value, kind)
+    }
+
+    /// A value, or a null in the place of one, of this kind.
+    pub(super) fn bind_as(&mut self, value: impl Into<Cow<'a, Value>>, kind: Kind) -> &mut Self {
+        self.parameter(value.into(), Some(kind))
+    }
+
+    /// A value that a column takes.
+    pub(super) fn assign(&mut self, value: impl Into<Cow<'a, Value>>) -> &mut Self {
+        self.parameter(value.into(), None)
+    }
+
+    fn parameter(&mut self, value: Cow<'a, Value>, kind: Option<Kind>) -> &mut Self {
         if self.literal {
             self.dialect.literal(&mut self.text, &value);
         } else {
             self.binds.push(value);
-            self.dialect.placeholder(&mut self.text, self.binds.len());
+            self.dialect.placeholder(&mut self.text, self.binds.len(), kind);
         }
         self
     }
@@ -72,8 +94,17 @@ impl<'a> Sql<'a> {
         self.dialect.literal(&mut self.text, value);
     }
 
-    /// ` IN (?, …)`, with the last value repeated up to a power of two, so that few texts serve all lengths.
+    /// A comparison with a list: as one parameter where the database has that, else ` IN (?, …)`, with the last value
+    /// repeated up to a power of two, so that few texts serve all lengths.
     pub(super) fn in_list(&mut self, values: &'a [Value]) -> &mut Self {
+        let number = self.binds.len() + 1;
+        if !self.literal
+            && let Some(kind) = kind_of_all(values)
+            && self.dialect.any(&mut self.text, number, kind)
+        {
+            self.binds.push(Cow::Owned(Value::List(values.to_vec())));
+            return self;
+        }
         self.push(" IN (");
         let padded = values.len().next_power_of_two();
         let last = values.last().into_iter().cycle();
@@ -100,4 +131,11 @@ impl<'a> Sql<'a> {
             columns: self.columns,
         }
     }
+}
+
+/// What each of the values is.
+fn kind_of_all(values: &[Value]) -> Option<Kind> {
+    let (first, rest) = values.split_first()?;
+    let kind = Kind::of_value(first);
+    rest.iter().all(|value| Kind::of_value(value) == kind).then_some(kind)
 }

@@ -2,15 +2,23 @@
 
 use std::borrow::Cow;
 
+use engine::model::kind::{Kind, key_field};
 use engine::model::{CollectionId, FieldId, Scalar, Value};
 use engine::query::{Alias, Arithmetic, Param, Pred, Term};
 
-use super::kind::{Kind, key_field};
 use super::predicate::{Compiler, Source};
 
 impl<'a> Compiler<'a> {
     pub(super) fn term(&mut self, term: &'a Term) {
         match term {
+            // A choice between nulls is of no kind either; a database may take it for a text.
+            Term::If(..) | Term::Lookup { .. } if self.kind(term) == Kind::Null => {
+                self.sql.push("NULL");
+            }
+            // Of no kind, so not a parameter.
+            Term::Const(Value::Null) => {
+                self.sql.push("NULL");
+            }
             Term::Const(value) => {
                 self.sql.bind(Cow::Borrowed(value));
             }
@@ -73,13 +81,14 @@ impl<'a> Compiler<'a> {
     fn param(&mut self, param: Param) {
         let bindings = self.frame.bindings;
         match param {
-            Param::AuthId => self.sql.bind(Cow::Borrowed(&bindings.auth_id)),
+            Param::AuthId => self.sql.bind_as(Cow::Borrowed(&bindings.auth_id), Kind::Id),
             Param::Now => self.sql.bind(Cow::Owned(Value::DateTime(bindings.now))),
             Param::AuthRoles => unreachable!("a list stands in `InList` and `Items` alone"),
             Param::Before(field) => {
                 let (collection, image) = self.frame.before.expect("`before` comes with an update");
                 let slot = collection.slot(field).expect("only stored fields have a value before");
-                self.sql.bind(Cow::Borrowed(&image.0[slot]))
+                let kind = Kind::of_field(self.frame.model, collection.field(field));
+                self.sql.bind_as(Cow::Borrowed(&image.0[slot]), kind)
             }
         };
     }
@@ -87,8 +96,16 @@ impl<'a> Compiler<'a> {
     fn field(&mut self, alias: Alias, field: FieldId) {
         match self.source(alias) {
             Source::Row(collection) => {
+                let field = collection.field(field);
+                let around = if collection.managed {
+                    None
+                } else {
+                    self.sql.dialect.of_others(Kind::of_field(self.frame.model, field))
+                };
+                let (before, after) = around.unwrap_or_default();
+                self.sql.push(before);
                 self.alias('t', alias);
-                self.sql.push(".").name(&collection.field(field).column);
+                self.sql.push(".").name(&field.column).push(after);
             }
             Source::Link(_, column) => {
                 self.alias('l', alias);
@@ -109,7 +126,7 @@ impl<'a> Compiler<'a> {
             }
             Source::ConstItem(_) => {
                 self.alias('t', alias);
-                let column = self.sql.dialect.values_column();
+                let column = self.sql.dialect.listing().column;
                 self.sql.push(".").push(column);
             }
             Source::Row(_) | Source::Link(..) | Source::Bare(_) => unreachable!("a row is no item of a list"),
@@ -141,7 +158,7 @@ impl<'a> Compiler<'a> {
         });
     }
 
-    fn pieces(&mut self, template: &'static str, mut operand: impl FnMut(&mut Self, usize)) {
+    pub(super) fn pieces(&mut self, template: &'static str, mut operand: impl FnMut(&mut Self, usize)) {
         let mut rest = template;
         while let Some((before, after)) = rest.split_once('{') {
             let (number, after) = after.split_once('}').expect("templates close their braces");

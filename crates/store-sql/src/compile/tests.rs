@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use engine::model::{Scalar, Timestamp, Value};
 use engine::query::{
-    Alias, Comparison, Function, GetPlan, Item, ListPlan, Param, Pred, Projection, Set, Shape, SortKey, Term, TextTest,
+    Alias, Comparison, Freshness, Function, GetPlan, Item, ListPlan, Param, Pred, Projection, Set, Shape, SortKey,
+    Term, TextTest,
 };
 
 use super::predicate::Compiler;
@@ -199,6 +200,15 @@ fn terms() {
         &equal(Term::Call(Function::Concat, vec![chosen, text("!")]), text("!")),
         r#"((CASE WHEN t0."body" IS NULL THEN ? ELSE t0."body" END) || ?) = ?"#,
     );
+    let null = || Box::new(Term::Const(Value::Null));
+    let nothing = Term::If(Box::new(Pred::IsNull(body())), null(), null());
+    check(
+        &equal(
+            Term::If(Box::new(Pred::IsNull(body())), Box::new(nothing), Box::new(body())),
+            text("a"),
+        ),
+        r#"(CASE WHEN t0."body" IS NULL THEN NULL ELSE t0."body" END) = ?"#,
+    );
     check(
         &Pred::Truth(Term::Bool(Box::new(Pred::IsNull(body())))),
         r#"((t0."body" IS NULL) IS TRUE)"#,
@@ -257,6 +267,7 @@ fn messages(model: &engine::Model, sort: &[(&str, bool)], after: Option<Vec<Valu
         count: false,
         projection: projection(model, "Message", &["id", "body"]),
         bindings: bindings(),
+        freshness: Freshness::Latest,
         deadline: Instant::now(),
     }
 }
@@ -369,6 +380,7 @@ fn a_rule_over_a_relation_searches_by_key() {
         guard: is_member(model, own(model, "Message", "room"), 1),
         projection: projection(model, "Message", &["id", "body"]),
         bindings: bindings(),
+        freshness: Freshness::Latest,
         deadline: Instant::now(),
     };
     let frame = Frame::reading(model, &plan.bindings);

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use engine::Model;
+use engine::model::kind::Kind;
 use engine::model::{Collection, FieldId, Key, Value};
-use engine::query::{Answer, Bindings, Image, Judgement, Pred, Reference};
+use engine::query::{Bindings, Image, Judgement, Pred, Projection, Reference};
 
-use super::kind::Kind;
 use super::links::Links;
 use super::predicate::{Compiler, Frame};
 use super::read::Layout;
@@ -33,24 +33,19 @@ pub(crate) fn stored_row<'a>(
     compiler.sql.finish()
 }
 
-/// What the row holds after the write: the answer's projection with the truth of its guard behind it, then the truth of
-/// each judgement.
+/// What the row holds after the write: the projection, if it is to be read, then the truth of each predicate.
 pub(crate) fn written_row<'a>(
     dialect: DialectRef,
     frame: Frame<'a>,
     (collection, key): (&'a Collection, &'a Key),
-    answer: Option<&'a Answer>,
-    judgements: &'a [Judgement],
+    projection: Option<&'a Projection>,
+    truths: impl IntoIterator<Item = &'a Pred>,
 ) -> (Statement<'a>, Option<Layout>) {
     let mut compiler = Compiler::new(Sql::new(dialect), frame, collection);
     compiler.sql.push("SELECT ");
-    let layout = answer.map(|answer| {
-        let layout = compiler.project(&answer.projection, false);
-        compiler.select_truth(&answer.guard);
-        layout
-    });
-    for judgement in judgements {
-        compiler.select_truth(&judgement.holds);
+    let layout = projection.map(|projection| compiler.project(projection, false));
+    for truth in truths {
+        compiler.select_truth(truth);
     }
     compiler.select_from(collection);
     compiler.where_key(collection, key);
@@ -99,9 +94,49 @@ pub(crate) fn insert<'a>(dialect: DialectRef, collection: &'a Collection, image:
     }
     sql.push(") VALUES (");
     for (index, value) in image.0.iter().enumerate() {
-        sql.push(if index > 0 { ", " } else { "" }).bind(Cow::Borrowed(value));
+        sql.push(if index > 0 { ", " } else { "" }).assign(Cow::Borrowed(value));
     }
     sql.push(")");
+    sql.finish()
+}
+
+/// The same without the fields that the database gives. It answers their values; where the database can't say them, the
+/// number that it gave, if it did.
+pub(crate) fn insert_given<'a>(
+    dialect: DialectRef,
+    model: &Model,
+    collection: &'a Collection,
+    image: &'a Image,
+    given: &[FieldId],
+) -> Statement<'a> {
+    let mut sql = Sql::new(dialect);
+    sql.push("INSERT INTO ").name(&collection.table);
+    let said = || {
+        let fields = collection.stored().zip(&image.0);
+        fields.filter(move |(field, _)| !given.contains(&field.id)).enumerate()
+    };
+    for (index, (field, _)) in said() {
+        sql.push(if index == 0 { " (" } else { ", " }).name(&field.column);
+    }
+    for (index, (_, value)) in said() {
+        sql.push(if index == 0 { ") VALUES (" } else { ", " });
+        sql.assign(Cow::Borrowed(value));
+    }
+    sql.push(if said().next().is_some() {
+        ")"
+    } else {
+        dialect.of_defaults()
+    });
+    if !dialect.returns() {
+        sql.column(Kind::Int);
+        return sql.finish();
+    }
+    for (index, id) in given.iter().enumerate() {
+        let field = collection.field(*id);
+        sql.column(Kind::of_field(model, field));
+        sql.push(if index == 0 { " RETURNING " } else { ", " })
+            .name(&field.column);
+    }
     sql.finish()
 }
 
@@ -118,7 +153,7 @@ pub(crate) fn update<'a>(
     for (field, (old, new)) in collection.stored().zip(before.0.iter().zip(&after.0)) {
         if old != new {
             sql.push(if changed == 0 { " SET " } else { ", " });
-            sql.name(&field.column).push(" = ").bind(Cow::Borrowed(new));
+            sql.name(&field.column).push(" = ").assign(Cow::Borrowed(new));
             changed += 1;
         }
     }
@@ -170,6 +205,22 @@ pub(crate) fn images<'a>(
 ) -> Statement<'a> {
     let key = key_field(collection).id;
     referring(dialect, frame, (collection, key), keys, keys.len() as u64)
+}
+
+/// Locks the records with these keys, by key, and answers the keys of those that are there.
+pub(crate) fn locked<'a>(
+    dialect: DialectRef,
+    model: &Model,
+    collection: &'a Collection,
+    keys: &'a [Value],
+) -> Statement<'a> {
+    let column = &key_field(collection).column;
+    let mut sql = Sql::new(dialect);
+    sql.column(Kind::of_key(model, collection));
+    sql.push("SELECT ").name(column).push(" FROM ").name(&collection.table);
+    sql.push(" WHERE ").name(column).in_list(keys);
+    sql.push(" ORDER BY 1").push(dialect.for_update());
+    sql.finish()
 }
 
 /// Which end of a link.
@@ -236,7 +287,7 @@ pub(crate) fn insert_link<'a>(
         .push(", ")
         .bind(Cow::Borrowed(target))
         .push(")");
-    sql.push(dialect.unless_there());
+    sql.unless_there(links.source_column);
     sql.finish()
 }
 
@@ -274,17 +325,18 @@ pub(crate) fn definition(
     compiler.sql.finish().text
 }
 
-/// An index of plain columns.
+/// An index of plain columns, each with whether it may be null.
 pub(crate) fn plain_index<'c>(
     dialect: DialectRef,
     name: &str,
     table: &str,
-    columns: impl Iterator<Item = &'c str>,
+    columns: impl Iterator<Item = (&'c str, bool)>,
 ) -> String {
     let mut sql = Sql::new(dialect);
     sql.push("CREATE INDEX ").name(name).push(" ON ").name(table).push(" (");
-    for (index, column) in columns.enumerate() {
+    for (index, (column, nullable)) in columns.enumerate() {
         sql.push(if index > 0 { ", " } else { "" }).name(column);
+        sql.push(dialect.order(false, nullable));
     }
     sql.push(")");
     sql.finish().text

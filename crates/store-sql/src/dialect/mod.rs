@@ -2,19 +2,33 @@
 //!
 //! Templates hold their operands as `{0}` and `{1}`, in the order in which they are written.
 
+mod mysql;
+mod postgres;
 mod sqlite;
+
+use std::fmt::Write as _;
 
 use engine::model::{Scalar, Value};
 use engine::query::{Arithmetic, Function, TextTest};
 
+pub(crate) use mysql::{MySql, Server};
+pub(crate) use postgres::Postgres;
 pub(crate) use sqlite::Sqlite;
+
+use crate::compile::Kind;
 
 /// One database's way of saying things. All of them compare text by code point.
 pub(crate) trait Dialect: Sync {
     fn identifier(&self, out: &mut String, name: &str);
 
-    /// The parameter with this number, from 1.
-    fn placeholder(&self, out: &mut String, number: usize);
+    /// The parameter with this number, from 1. `kind` is what it holds, where the place doesn't say so by itself, as a
+    /// column does to which it is assigned.
+    fn placeholder(&self, out: &mut String, number: usize, kind: Option<Kind>);
+
+    /// Writes ` = ANY(…)` of a list of such items that is the parameter with this number, if the database has that.
+    fn any(&self, _out: &mut String, _number: usize, _item: Kind) -> bool {
+        false
+    }
 
     /// A value written out, for definitions that know no parameters.
     fn literal(&self, out: &mut String, value: &Value);
@@ -23,6 +37,9 @@ pub(crate) trait Dialect: Sync {
     fn same(&self) -> &'static str;
 
     fn text_test(&self, test: TextTest) -> &'static str;
+
+    /// A pattern of the portable kind, as [`TextTest::Matches`] takes it here.
+    fn pattern(&self, source: &str) -> String;
 
     fn function(&self, function: Function) -> &'static str;
 
@@ -41,18 +58,78 @@ pub(crate) trait Dialect: Sync {
     /// `{0}` is the alias of such a table: the item as a value of `scalar`.
     fn json_item(&self, scalar: Scalar) -> &'static str;
 
-    /// The column of a table written as `VALUES`.
-    fn values_column(&self) -> &'static str;
+    /// How a table is written out, value by value.
+    fn listing(&self) -> Listing {
+        Listing {
+            begin: "(VALUES ",
+            row: ("(", ")"),
+            between: ", ",
+            column: "column1",
+        }
+    }
 
-    /// After a sort term: nulls first when ascending, last when descending.
-    fn order(&self, descending: bool) -> &'static str;
+    /// After a sort term: nulls, if there can be any, first when ascending and last when descending.
+    fn order(&self, descending: bool, nullable: bool) -> &'static str;
 
-    /// At the end of an insert that leaves alone what is there already.
-    fn unless_there(&self) -> &'static str;
+    /// Whether an index finds where the rows begin for which `(a, b) > (?, ?)`.
+    fn seeks_rows(&self) -> bool {
+        true
+    }
+
+    /// At the end of an insert that leaves alone what is there already. `column` is one of the table's key.
+    fn unless_there(&self, out: &mut String, _column: &str) {
+        out.push_str(" ON CONFLICT DO NOTHING");
+    }
+
+    /// Whether an insert answers what it put in.
+    fn returns(&self) -> bool {
+        true
+    }
+
+    /// In the place of columns and values: a row of defaults alone.
+    fn of_defaults(&self) -> &'static str {
+        " DEFAULT VALUES"
+    }
+
+    /// What stands around a column of this kind in a table that others made, so that it compares as one of Ninefold's own
+    /// does.
+    fn of_others(&self, _kind: Kind) -> Option<(&'static str, &'static str)> {
+        None
+    }
 
     /// At the end of a select whose rows are about to be written.
     fn for_update(&self) -> &'static str;
 
+    /// Whether `DELETE` itself takes an order and a limit, and a subquery doesn't.
+    fn deletes_in_order(&self) -> bool {
+        false
+    }
+
     /// The most parameters of one statement that lists keys.
     fn keys_max(&self) -> usize;
+}
+
+/// A table of one column written out: `begin`, its rows with `between` them, `)`.
+pub(crate) struct Listing {
+    pub(crate) begin: &'static str,
+    /// What stands around a value.
+    pub(crate) row: (&'static str, &'static str),
+    pub(crate) between: &'static str,
+    pub(crate) column: &'static str,
+}
+
+fn write_to(out: &mut String, value: &dyn std::fmt::Display) {
+    write!(out, "{value}").expect("writing to a string does not fail");
+}
+
+/// A name in the quotes of standard SQL.
+fn quote(out: &mut String, name: &str) {
+    out.push('"');
+    for character in name.chars() {
+        if character == '"' {
+            out.push('"');
+        }
+        out.push(character);
+    }
+    out.push('"');
 }

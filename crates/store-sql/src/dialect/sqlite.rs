@@ -1,27 +1,19 @@
 //! SQLite's way. The functions called `ninefold_…` are registered by the store on each of its connections.
 
-use std::fmt::Write as _;
-
 use engine::model::{Scalar, Value};
 use engine::query::{Arithmetic, Function, TextTest};
 
-use super::Dialect;
+use super::{Dialect, quote, write_to};
+use crate::compile::Kind;
 
 pub(crate) struct Sqlite;
 
 impl Dialect for Sqlite {
     fn identifier(&self, out: &mut String, name: &str) {
-        out.push('"');
-        for character in name.chars() {
-            if character == '"' {
-                out.push('"');
-            }
-            out.push(character);
-        }
-        out.push('"');
+        quote(out, name);
     }
 
-    fn placeholder(&self, out: &mut String, _number: usize) {
+    fn placeholder(&self, out: &mut String, _number: usize, _kind: Option<Kind>) {
         out.push('?');
     }
 
@@ -51,6 +43,10 @@ impl Dialect for Sqlite {
             TextTest::Contains => "ninefold_contains({0}, {1})",
             TextTest::Matches => "ninefold_matches({0}, {1})",
         }
+    }
+
+    fn pattern(&self, source: &str) -> String {
+        source.to_owned()
     }
 
     fn function(&self, function: Function) -> &'static str {
@@ -146,16 +142,8 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn values_column(&self) -> &'static str {
-        "column1"
-    }
-
-    fn order(&self, descending: bool) -> &'static str {
+    fn order(&self, descending: bool, _nullable: bool) -> &'static str {
         if descending { " DESC" } else { "" }
-    }
-
-    fn unless_there(&self) -> &'static str {
-        " ON CONFLICT DO NOTHING"
     }
 
     /// The store writes on one thread; there is nobody to hold off.
@@ -166,10 +154,6 @@ impl Dialect for Sqlite {
     fn keys_max(&self) -> usize {
         512
     }
-}
-
-fn write_to(out: &mut String, value: &dyn std::fmt::Display) {
-    write!(out, "{value}").expect("writing to a string does not fail");
 }
 
 fn blob(out: &mut String, bytes: &[u8]) {

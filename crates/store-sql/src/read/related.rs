@@ -1,14 +1,15 @@
 //! Putting related records in the place of keys: one statement per relation and level, however many rows.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use engine::model::keyed::{Keyed, distinct};
 use engine::model::{Row, Value};
 use engine::ports::store::StoreError;
 use engine::query::{Item, Nested, Projection, Shape};
 
 use super::{hide, into_row};
 use crate::compile::{self, Frame, Layout};
-use crate::keyed::{Keyed, distinct};
 use crate::session::{Columns, Session};
 
 /// Related records in one answer, over all its rows and levels: nested limits multiply.
@@ -61,12 +62,12 @@ async fn one<S: Session>(
         found.extend(
             related
                 .into_iter()
-                .map(|row| (Keyed(row[key].clone()), into_row(row, &layout))),
+                .map(|row| (Keyed(row[key].clone()), Value::Record(Arc::new(into_row(row, &layout))))),
         );
     }
     for row in rows {
         if let Some(record) = found.get(&Keyed(row[place].clone())) {
-            row[place] = Value::Record(Box::new(record.clone()));
+            row[place] = record.clone();
         }
     }
     Ok(())
@@ -101,7 +102,7 @@ async fn many<S: Session>(
             let parent = Keyed(std::mem::replace(&mut row[parent], Value::Null));
             let Row(mut values) = into_row(row, &layout);
             let member = if nested.projection.is_some() {
-                Value::Record(Box::new(Row(values)))
+                Value::Record(Arc::new(Row(values)))
             } else {
                 values.swap_remove(0)
             };

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use engine::model::{Timestamp, Value};
 use engine::ports::store::StoreError;
-use engine::query::{Alias, Bindings, Comparison, Item, Nested, Param, Pred, Projection, Shape, SortKey, Term};
+use engine::query::{
+    Alias, Bindings, Comparison, Freshness, Item, Nested, Param, Pred, Projection, Shape, SortKey, Term,
+};
 
 use super::*;
 use crate::fixture::{Database, bindings, collection, compare, constant, equal, field, id, is_member, key, own};
@@ -37,6 +39,7 @@ fn nested(guard: Pred, projection: Option<Projection>, limit: u32) -> Box<Nested
     Box::new(Nested {
         guard,
         projection,
+        is_key: false,
         limit,
     })
 }
@@ -62,6 +65,7 @@ fn try_read_one(
         guard,
         projection: Arc::new(projection),
         bindings: bindings(),
+        freshness: Freshness::Latest,
         deadline: Instant::now(),
     };
     at_once(get(&mut database.session(), &database.model, &plan))
@@ -76,7 +80,7 @@ fn ids(numbers: &[u128]) -> Value {
 }
 
 fn record(values: Vec<Value>) -> Value {
-    Value::Record(Box::new(Row(values)))
+    Value::Record(Arc::new(Row(values)))
 }
 
 #[test]
@@ -246,6 +250,10 @@ impl<S: Session> Session for Counted<S> {
     async fn execute(&mut self, statement: compile::Statement<'_>) -> Result<u64, StoreError> {
         self.inner.execute(statement).await
     }
+
+    async fn insert(&mut self, statement: compile::Statement<'_>) -> Result<Option<Columns>, StoreError> {
+        self.inner.insert(statement).await
+    }
 }
 
 fn list_plan(model: &Model, name: &str, projection: Projection, sort: &[(&str, bool)]) -> ListPlan {
@@ -262,6 +270,7 @@ fn list_plan(model: &Model, name: &str, projection: Projection, sort: &[(&str, b
         count: false,
         projection: Arc::new(projection),
         bindings: bindings(),
+        freshness: Freshness::Latest,
         deadline: Instant::now(),
     }
 }

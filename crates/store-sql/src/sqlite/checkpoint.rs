@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::archive::Follower;
 use super::connection::Timed;
 use super::inline::{Inline, UNUSED};
 use super::open::Possession;
@@ -51,6 +52,8 @@ impl Errands {
 pub(super) struct Checkpoints {
     errands: Errands,
     inline: Arc<Inline>,
+    /// What archives the log has to see it before it is started over.
+    follower: Option<Arc<Follower>>,
     shared: Arc<Shared>,
     writes: usize,
     /// The side thread is at work, or its result has not been looked at.
@@ -83,6 +86,7 @@ impl Checkpoints {
         writer: &mut Timed,
         side: Timed,
         inline: Arc<Inline>,
+        follower: Option<Arc<Follower>>,
         options: &SqliteOptions,
         possession: Possession,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
@@ -95,6 +99,7 @@ impl Checkpoints {
         let aside = Side {
             connection: side,
             inline: Arc::clone(&inline),
+            follower: follower.clone(),
             shared: Arc::clone(&shared),
         };
         let handle = thread::Builder::new()
@@ -103,6 +108,7 @@ impl Checkpoints {
         let checkpoints = Self {
             errands: Errands(sender),
             inline,
+            follower,
             shared,
             writes: 0,
             asked: false,
@@ -175,6 +181,9 @@ impl Checkpoints {
 
     fn restart(&mut self, connection: &Connection) {
         self.inline.let_go(Duration::ZERO);
+        if let Some(follower) = &self.follower {
+            follower.step_aside(self.restart_timeout);
+        }
         let result = connection
             .busy_timeout(self.restart_timeout)
             .and_then(|()| checkpoint(connection, "RESTART"));
@@ -193,10 +202,17 @@ impl Checkpoints {
         }
     }
 
-    /// The last checkpoint, when everybody else has gone. Beside another process it would only hold that one up.
-    pub(super) fn finish(self, connection: &Connection) {
+    /// Ends the side thread.
+    pub(super) fn end(&self) {
         // Only a thread that has ended already doesn't take it.
         let _ = self.errands.0.send(Errand::End);
+    }
+
+    /// The last checkpoint, when everybody else has gone. Beside another process it would only hold that one up.
+    pub(super) fn finish(self, connection: &Connection) {
+        if let Some(follower) = &self.follower {
+            follower.finish(self.busy_timeout);
+        }
         if self.possession == Possession::Beside {
             return;
         }
@@ -210,6 +226,7 @@ impl Checkpoints {
 struct Side {
     connection: Timed,
     inline: Arc<Inline>,
+    follower: Option<Arc<Follower>>,
     shared: Arc<Shared>,
 }
 
@@ -233,6 +250,9 @@ impl Side {
 
     fn copy(&self) {
         self.inline.let_go(Duration::ZERO);
+        if let Some(follower) = &self.follower {
+            follower.advance();
+        }
         match checkpoint(self.connection.connection(), "PASSIVE") {
             Ok(progress) => {
                 tracing::trace!(?progress, "checkpoint");
@@ -253,6 +273,13 @@ pub(super) struct Progress {
     pub(super) pages_left: u32,
     /// Pages in the log.
     pub(super) pages: u32,
+}
+
+impl Progress {
+    /// Whether it was its turn at all.
+    pub(super) fn is_looked_at(self) -> bool {
+        !self.is_busy
+    }
 }
 
 pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Progress> {

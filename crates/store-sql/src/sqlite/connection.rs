@@ -139,7 +139,7 @@ pub(super) fn begin(connection: &Connection, patience: Duration) -> rusqlite::Re
     result
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ffi::ErrorCode::DatabaseBusy)
 }
 

@@ -6,6 +6,8 @@ use engine::Model;
 use engine::ports::store::StoreError;
 use rusqlite::ffi::{self, ErrorCode};
 
+use crate::mapped;
+
 /// How long a caller should wait before it tries again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -35,7 +37,8 @@ pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
     }
 }
 
-/// Of statements that write records: a unique index that is violated is named by its fields.
+/// Of statements that write records: a unique index that is violated is named by its fields; what a table of somebody
+/// else's demands beyond the schema is the request's mistake, and not the store's.
 pub(crate) fn write_error(error: &rusqlite::Error, model: &Model) -> StoreError {
     if let rusqlite::Error::SqliteFailure(failure, Some(message)) = error
         && matches!(
@@ -46,6 +49,18 @@ pub(crate) fn write_error(error: &rusqlite::Error, model: &Model) -> StoreError 
         return StoreError::UniqueViolation {
             fields: violated_fields(message, model),
         };
+    }
+    if let rusqlite::Error::SqliteFailure(failure, _) = error
+        && matches!(
+            failure.extended_code,
+            ffi::SQLITE_CONSTRAINT_CHECK
+                | ffi::SQLITE_CONSTRAINT_NOTNULL
+                | ffi::SQLITE_CONSTRAINT_FOREIGNKEY
+                | ffi::SQLITE_CONSTRAINT_TRIGGER
+                | ffi::SQLITE_CONSTRAINT_DATATYPE
+        )
+    {
+        return mapped::refused();
     }
     store_error(error)
 }

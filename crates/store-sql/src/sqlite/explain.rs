@@ -7,7 +7,7 @@ use std::time::Instant;
 use engine::Model;
 use engine::model::Value;
 use engine::ports::store::StoreError;
-use engine::query::trace::{Advice, Cost, Outcome, PlanStep, Traced, index_candidates};
+use engine::query::trace::{Advice, Cost, Outcome, PlanStep, Traced, index_candidates, work};
 use engine::query::{ListPlan, Question, Trace};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params_from_iter};
@@ -38,7 +38,9 @@ pub(super) fn trace(connection: &Connection, model: &Model, question: &Question)
     }
     let statements = recorder.statements;
     let advice = match (question, statements.first()) {
-        (Question::List(permit), Some(first)) => advice(connection, model, permit.plan(), first)?,
+        (Question::List(permit) | Question::Advise(permit), Some(first)) => {
+            advice(connection, model, permit.plan(), first)?
+        }
         _ => Vec::new(),
     };
     Ok(Trace { statements, advice })
@@ -64,7 +66,22 @@ impl Recorder<'_> {
                 let statement = compile::stored_row(self.dialect(), frame, target, &plan.before, &[]);
                 self.query(statement).await.map(|_| ())
             }
+            Question::Advise(permit) => {
+                let plan = permit.plan();
+                let (statement, _) = compile::list(self.dialect(), Frame::reading(model, &plan.bindings), plan);
+                self.write_down(&statement, Outcome::Planned)
+            }
         }
+    }
+
+    fn write_down(&mut self, statement: &Statement<'_>, outcome: Outcome) -> Result<(), StoreError> {
+        self.statements.push(Traced {
+            text: statement.text.clone(),
+            values: statement.binds.iter().map(|value| literal(value)).collect(),
+            steps: steps(self.connection, statement).map_err(|error| store_error(&error))?,
+            outcome,
+        });
+        Ok(())
     }
 }
 
@@ -74,14 +91,7 @@ impl Session for Recorder<'_> {
     }
 
     async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
-        let steps = steps(self.connection, &statement).map_err(|error| store_error(&error))?;
-        let traced = Traced {
-            text: statement.text.clone(),
-            values: statement.binds.iter().map(|value| literal(value)).collect(),
-            steps,
-            outcome: Outcome::Interrupted,
-        };
-        self.statements.push(traced);
+        self.write_down(&statement, Outcome::Interrupted)?;
         let place = self.statements.len() - 1;
         let began = Instant::now();
         let rows = self.inner.query(statement).await?;
@@ -93,6 +103,10 @@ impl Session for Recorder<'_> {
     }
 
     async fn execute(&mut self, _statement: Statement<'_>) -> Result<u64, StoreError> {
+        Err(StoreError::Failed("what is explained only reads".to_owned()))
+    }
+
+    async fn insert(&mut self, _statement: Statement<'_>) -> Result<Option<Columns>, StoreError> {
         Err(StoreError::Failed("what is explained only reads".to_owned()))
     }
 }
@@ -137,12 +151,8 @@ fn cost(step: &str) -> Cost {
     }
 }
 
-fn work(steps: &[PlanStep]) -> usize {
-    steps.iter().filter(|step| step.cost != Cost::Bounded).count()
-}
-
 fn advice(connection: &Connection, model: &Model, plan: &ListPlan, first: &Traced) -> Result<Vec<Advice>, StoreError> {
-    if work(&first.steps) == 0 {
+    if work(&first.steps) == (0, 0) {
         return Ok(Vec::new());
     }
     let tried = || -> rusqlite::Result<Option<Advice>> {
@@ -152,7 +162,8 @@ fn advice(connection: &Connection, model: &Model, plan: &ListPlan, first: &Trace
         let (statement, _) = compile::list(&Sqlite, frame, plan);
         let mut best: Option<Advice> = None;
         for fields in index_candidates(collection, &plan.guard, &plan.sort) {
-            let columns = fields.iter().map(|field| collection.field(*field).column.as_str());
+            let columns = fields.iter().map(|field| collection.field(*field));
+            let columns = columns.map(|field| (field.column.as_str(), !field.required));
             let index = compile::plain_index(&Sqlite, CANDIDATE, &collection.table, columns);
             copy.execute_batch(&index)?;
             let steps = steps(&copy, &statement)?;

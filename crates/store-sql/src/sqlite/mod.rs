@@ -4,6 +4,8 @@
 //! commit, some readers, one for checkpoints. Reads and writes reach them through `readers` and `writer`.
 
 mod accounts;
+mod archive;
+mod backup;
 mod checkpoint;
 mod connection;
 pub(crate) mod error;
@@ -17,6 +19,7 @@ mod positions;
 mod presence;
 mod queue;
 mod readers;
+mod relocation;
 pub(crate) mod session;
 mod staging;
 mod store;
@@ -27,7 +30,10 @@ mod writer;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use engine::Model;
+use engine::ports::feed::Feed;
 
+pub use archive::{ArchiveProblem, Archiving, RestoredTo, restore_at};
+pub use backup::{BackupError, Copied, Restored, Told, back_up, restore};
 pub use options::{Location, OpenError, SqliteOptions, Synchronous};
 
 pub(crate) use readers::Readers;
@@ -37,8 +43,6 @@ use inline::Commits;
 use open::{Place, Possession, Threads};
 use positions::Positions;
 use presence::Presence;
-
-use crate::feed::Feed;
 
 /// A database in one file. Dropping it without [`close`](engine::ports::store::Store::close) waits until what is queued is written.
 pub struct SqliteStore {
@@ -102,6 +106,17 @@ impl SqliteStore {
     /// See [`OpenError`].
     pub fn open_beside(location: &Location, options: &SqliteOptions) -> Result<Self, OpenError> {
         open::open(location, options, true)
+    }
+
+    /// As [`SqliteStore::open_beside`], to look at what is there: no database is made.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_existing(location: &Location, options: &SqliteOptions) -> Result<Self, OpenError> {
+        match location {
+            Location::File(path) if !path.exists() => Err(OpenError::Missing(path.clone())),
+            _ => Self::open_beside(location, options),
+        }
     }
 
     /// Whether no other process serves the database.

@@ -7,17 +7,18 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::ffi::ErrorCode;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use tempfile::TempDir;
 
+use super::archive::{self, Archiver};
 use super::checkpoint::Checkpoints;
-use super::connection;
+use super::connection::{self, Timed};
 use super::inline::Inline;
 use super::options::{Location, OpenError, SqliteOptions};
 use super::presence::Presence;
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{Shared, SqliteStore, Synchronous, staging};
+use super::{Shared, SqliteStore, Synchronous, relocation, staging};
 use crate::migrate::sqlite::{FORMAT, prepare};
 
 /// Whose the database is.
@@ -42,8 +43,9 @@ pub(super) struct Place {
 /// What lives as long as the store is open, in the order in which it ends.
 pub(super) struct Threads {
     readers: Vec<JoinHandle<()>>,
-    writer: JoinHandle<()>,
+    writer: JoinHandle<(Timed, Checkpoints)>,
     checkpoints: JoinHandle<()>,
+    archiver: Option<Archiver>,
     /// Advisory, on a file beside the database: opening the database's own file only to close it again would take
     /// away SQLite's locks. `None` beside another process, which has it.
     lock: Option<File>,
@@ -51,12 +53,23 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// Waits until all is written and every connection is closed. The writer's last checkpoint wants no reader beside it.
+    /// Waits until all is written and every connection is closed. The writer's is the last one: its checkpoint wants nobody
+    /// beside it, and of two that are closed at the same moment neither would take the log away.
     pub(super) fn join(self) {
-        for thread in self.readers.into_iter().chain([self.writer, self.checkpoints]) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the store panicked");
-            }
+        for reader in self.readers {
+            joined(reader);
+        }
+        let written = joined(self.writer);
+        if let Some((_, checkpoints)) = &written {
+            checkpoints.end();
+        }
+        joined(self.checkpoints);
+        if let Some((connection, checkpoints)) = written {
+            checkpoints.finish(connection.connection());
+        }
+        // It has what the writer wrote last.
+        if let Some(archiver) = self.archiver {
+            archiver.end();
         }
         drop(self.lock);
         if let Some(folder) = self.folder
@@ -65,6 +78,14 @@ impl Threads {
             tracing::warn!(%error, "the temporary database could not be deleted");
         }
     }
+}
+
+fn joined<T>(thread: JoinHandle<T>) -> Option<T> {
+    let ended = thread.join();
+    if ended.is_err() {
+        tracing::error!("a thread of the store panicked");
+    }
+    ended.ok()
 }
 
 /// `shares`: where another process has the database, be content to work beside it.
@@ -100,6 +121,9 @@ fn open_file(
         None => return Err(OpenError::Locked(path.to_owned())),
     };
     let failed = |error| refusal(path, &error);
+    if !options.adopts && path.exists() && is_foreign(path).map_err(failed)? {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
     let mut writing = connection::writing(path, options).map_err(failed)?;
     if let Some(found) = stored_format(writing.connection()).map_err(failed)?
         && found > FORMAT
@@ -109,6 +133,9 @@ fn open_file(
             found,
             known: FORMAT,
         });
+    }
+    if !options.incomplete && relocation::mark(writing.connection()).map_err(failed)?.is_some() {
+        return Err(OpenError::Incomplete(path.to_owned()));
     }
     if possession != Possession::Beside {
         prepare_whole(writing.connection()).map_err(failed)?;
@@ -125,8 +152,17 @@ fn open_file(
     let presence = Arc::new(Presence::of(path).map_err(other)?);
     let shared = Arc::new(Shared::new(options));
     let inline = Arc::new(Inline::new(options.inline_readers_max));
-    let (checkpoints, checkpoint_thread) =
-        Checkpoints::start(&mut writing, side, Arc::clone(&inline), options, possession).map_err(other)?;
+    let archiving = options.archiving.as_ref().filter(|_| possession == Possession::Alone);
+    let follower = archiving.map(|archiving| archive::follower(path, options, archiving));
+    let (checkpoints, checkpoint_thread) = Checkpoints::start(
+        &mut writing,
+        side,
+        Arc::clone(&inline),
+        follower.clone(),
+        options,
+        possession,
+    )
+    .map_err(other)?;
     let errands = checkpoints.errands();
     let commits = Arc::clone(&shared.commits);
     let (writer, writer_thread) =
@@ -134,6 +170,10 @@ fn open_file(
     let callers = (inline, Arc::clone(&shared.commits));
     let (readers, reader_threads) =
         Readers::start(path.to_owned(), Arc::clone(&presence), callers, errands, options).map_err(failed)?;
+    // Last: nothing that fails would end its threads.
+    let archiver = follower.zip(archiving);
+    let archiver = archiver.map(|(follower, archiving)| Archiver::start(follower, archiving));
+    let archiver = archiver.transpose().map_err(other)?;
     Ok(SqliteStore {
         writer,
         readers,
@@ -148,6 +188,7 @@ fn open_file(
             readers: reader_threads,
             writer: writer_thread,
             checkpoints: checkpoint_thread,
+            archiver,
             lock,
             folder,
         })),
@@ -202,7 +243,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// `None` while the database has no tables of Ninefold's own.
-fn stored_format(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+pub(super) fn stored_format(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let known: bool = connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_ninefold_meta')",
         [],
@@ -216,6 +257,14 @@ fn stored_format(connection: &Connection) -> rusqlite::Result<Option<i64>> {
             row.get(0)
         })
         .optional()
+}
+
+/// Whether there are tables, and none of Ninefold's. Changes nothing: not even how the file is kept.
+fn is_foreign(path: &Path) -> rusqlite::Result<bool> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let has_tables = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table')";
+    let has_tables: bool = connection.query_row(has_tables, [], |row| row.get(0))?;
+    Ok(has_tables && stored_format(&connection)?.is_none())
 }
 
 fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::archive::Archiving;
+
 /// Where the database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -35,7 +37,11 @@ pub enum Synchronous {
 /// Every limit and time-out of the store.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
+    /// Whether Ninefold's own tables may be added to a database that others made.
+    pub adopts: bool,
     pub synchronous: Synchronous,
+    /// Be content with a database that a move fills.
+    pub incomplete: bool,
     /// How much of the file each connection maps into memory.
     pub mmap_bytes: u64,
     /// Threads for lists, scans and whatever may take long.
@@ -64,13 +70,17 @@ pub struct SqliteOptions {
     pub changes_kept_max: usize,
     /// Commits that a slow listener may be behind before it has to start over.
     pub changes_behind_max: usize,
+    /// Where everything that is committed is kept as well, elsewhere.
+    pub archiving: Option<Archiving>,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
+            adopts: true,
             synchronous: Synchronous::Full,
+            incomplete: false,
             mmap_bytes: 256 * 1024 * 1024,
             readers: 4,
             inline_readers_max: 2 * cores,
@@ -86,6 +96,7 @@ impl Default for SqliteOptions {
             statements_max: 256,
             changes_kept_max: 16_384,
             changes_behind_max: 1024,
+            archiving: None,
         }
     }
 }
@@ -95,12 +106,19 @@ impl Default for SqliteOptions {
 pub enum OpenError {
     #[error("the folder {} does not exist", .0.display())]
     NoFolder(PathBuf),
+    /// Of those that are not made.
+    #[error("there is no database {}", .0.display())]
+    Missing(PathBuf),
     #[error("{} can't be written to", .0.display())]
     ReadOnly(PathBuf),
     #[error("{} is in use by another process", .0.display())]
     Locked(PathBuf),
+    #[error("{} is incomplete: a move fills it", .0.display())]
+    Incomplete(PathBuf),
     #[error("{} is not a SQLite database, or it is damaged", .0.display())]
     NotADatabase(PathBuf),
+    #[error("{} was not made by Ninefold and lacks its tables", .0.display())]
+    Foreign(PathBuf),
     #[error("{} was written by a newer Ninefold (format {found}, this one knows {known})", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("{} can't be opened: {reason}", path.display())]

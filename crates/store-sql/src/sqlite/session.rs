@@ -71,6 +71,15 @@ impl Session for SqliteSession<'_> {
         }
         Ok(changed as u64)
     }
+
+    async fn insert(&mut self, statement: Statement<'_>) -> Result<Option<Columns>, StoreError> {
+        let connection = match self.place {
+            Place::Reader(connection) => connection,
+            Place::Writer(timed, _) => timed.connection(),
+        };
+        let mut rows = rows(connection, &statement).map_err(|error| write_error(&error, self.model))?;
+        Ok(rows.pop())
+    }
 }
 
 fn prepared<'c>(connection: &'c Connection, statement: &Statement<'_>) -> rusqlite::Result<CachedStatement<'c>> {

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use engine::Model;
 use engine::access::Permit;
 use engine::model::{Epoch, Row, Timestamp};
+use engine::ports::capabilities::Capabilities;
+use engine::ports::relocation::{Relocate, Relocation};
 use engine::ports::staging::{StagePlan, Staging};
 use engine::ports::store::{ChangeSet, Changes, Store, StoreError};
 use engine::query::{
@@ -19,7 +21,7 @@ use super::connection::Timed;
 use super::error::store_error;
 use super::readers::Effort;
 use super::session::SqliteSession;
-use super::{SqliteStore, explain, staging};
+use super::{SqliteStore, explain, relocation, staging};
 use crate::accounts;
 use crate::read;
 use crate::session::at_once;
@@ -33,6 +35,13 @@ const PURGED_MAX: u32 = 128;
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            database: "SQLite",
+            mapped_tables: true,
+        }
+    }
+
     async fn get(&self, permit: Permit<GetPlan>) -> Result<Option<Row>, StoreError> {
         let model = self.model(permit.epoch())?;
         let plan = permit.into_plan();
@@ -68,7 +77,7 @@ impl Store for SqliteStore {
     async fn explain(&self, question: Question) -> Result<Trace, StoreError> {
         let (epoch, deadline) = match &question {
             Question::Get(permit) => (permit.epoch(), permit.plan().deadline),
-            Question::List(permit) => (permit.epoch(), permit.plan().deadline),
+            Question::List(permit) | Question::Advise(permit) => (permit.epoch(), permit.plan().deadline),
             Question::Judge(permit) => (permit.epoch(), permit.plan().deadline),
         };
         let model = self.model(epoch)?;
@@ -115,11 +124,15 @@ impl Store for SqliteStore {
     async fn stage(&self, permit: Permit<StagePlan>) -> Result<Box<dyn Staging>, StoreError> {
         let model = self.model(permit.epoch())?;
         let (place, shared) = (self.place.clone(), Arc::clone(&self.shared));
-        // What an import that died left behind may have to be taken back first.
-        let starting = move || staging::start(place, shared, model, permit.into_plan());
-        let started = tokio::task::spawn_blocking(starting).await;
-        let started = started.map_err(|error| StoreError::Failed(error.to_string()))?;
-        Ok(Box::new(started?))
+        Ok(Box::new(
+            staging::start(place, shared, model, permit.into_plan()).await?,
+        ))
+    }
+
+    async fn relocation(&self, permit: Permit<Relocate>) -> Result<Box<dyn Relocation>, StoreError> {
+        let model = self.model(permit.epoch())?;
+        let is_served = permit.plan().is_served;
+        Ok(Box::new(relocation::start(&self.place, model, is_served)?))
     }
 
     fn changes(&self) -> Box<dyn Changes> {
@@ -257,7 +270,7 @@ impl Work {
         if mutant!(KeyWithWrite) {
             return Ok(());
         }
-        at_once(idempotency::keep(session, claim, outcomes))?;
+        at_once(idempotency::keep(session, claim, now, outcomes))?;
         // The scope is a hash: so many in all, it is this one's turn once in a while.
         match now {
             Some(now) if u64::from(claim.scope[0]) % CLAIMS_PER_PURGE == 0 => {

@@ -93,14 +93,14 @@ where
 }
 
 impl Writer {
-    /// Starts the thread. It ends when the writer is closed and its queue drained, and closes the connection then.
+    /// Starts the thread. It ends when the writer is closed and its queue drained, and hands back what it worked with.
     pub(super) fn start(
         connection: Timed,
         checkpoints: Checkpoints,
         presence: Arc<Presence>,
         commits: Arc<Commits>,
         options: &SqliteOptions,
-    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+    ) -> std::io::Result<(Self, JoinHandle<(Timed, Checkpoints)>)> {
         let queue = Arc::new(Queue::new(options.write_queue_max));
         let thread = Thread {
             connection,
@@ -181,7 +181,7 @@ struct Thread {
 }
 
 impl Thread {
-    fn serve(mut self, queue: &Queue<Entry>) {
+    fn serve(mut self, queue: &Queue<Entry>) -> (Timed, Checkpoints) {
         while let Some(entries) = queue.take(self.batch_max) {
             let writes = entries.len();
             let mut group = Vec::with_capacity(writes);
@@ -197,7 +197,7 @@ impl Thread {
             self.commit(group);
             self.checkpoints.after_batch(self.connection.connection(), writes);
         }
-        self.checkpoints.finish(self.connection.connection());
+        (self.connection, self.checkpoints)
     }
 
     /// As many transactions as it takes: usually one, more only when SQLite itself gives one up.

@@ -11,10 +11,10 @@ use std::ops::Range;
 use engine::Model;
 use engine::model::{Collection, CollectionId, FieldId, FieldKind, Key, OnDelete, Timestamp, Value};
 use engine::ports::store::StoreError;
+use engine::query::record::{RecordId, key_of};
 use engine::query::{Change, DeletePlan, Image, LinkImage, Outcome, OutcomeKind, Refusal};
 
 use super::judge;
-use super::record::{RecordId, key_of};
 use crate::accounts;
 use crate::compile::{self, End, Frame, Links};
 use crate::session::{Columns, Session};
@@ -228,7 +228,7 @@ impl<'a> Cascade<'a> {
     ) -> Result<(), StoreError> {
         let staying = pairs.iter().map(|(source, _)| source);
         let staying = staying.filter(|source| !self.is_doomed(owner.id, &Key(vec![(*source).clone()])));
-        let sources = crate::keyed::distinct(staying);
+        let sources = engine::model::keyed::distinct(staying);
         for keys in sources.chunks(session.dialect().keys_max()) {
             let images = compile::images(session.dialect(), self.frame, owner, keys);
             for row in session.query(images).await? {
@@ -353,14 +353,14 @@ impl<'a> Cascade<'a> {
         by_collection
     }
 
-    /// To-one fields that refer to `target` and behave so.
+    /// To-one fields that refer to `target` and behave so. What is read only shows others' data and has none to lose.
     fn references(&self, target: &Collection, behaviour: OnDelete) -> Vec<(&'a Collection, FieldId)> {
         let model = self.frame.model;
         let behaves = |collection: &Collection, field| matches!(collection.field(field).kind, FieldKind::Reference { on_delete, .. } if on_delete == behaviour);
         let referrers = model.referrers(target.id).iter();
         referrers
             .map(|referrer| (model.collection(referrer.collection), referrer.field))
-            .filter(|(collection, field)| behaves(collection, *field))
+            .filter(|(collection, field)| !collection.read_only && behaves(collection, *field))
             .collect()
     }
 

@@ -33,12 +33,15 @@ pub(crate) async fn replay<S: Session>(
 pub(crate) async fn keep<S: Session>(
     session: &mut S,
     claim: &IdempotencyClaim,
+    now: Option<Timestamp>,
     outcomes: &[Outcome],
 ) -> Result<(), StoreError> {
     let kept = encode_outcomes(outcomes);
-    session
-        .execute(compile::forget_claim(session.dialect(), claim.scope))
-        .await?;
+    if let Some(now) = now {
+        session
+            .execute(compile::forget_claim(session.dialect(), claim.scope, now))
+            .await?;
+    }
     session
         .execute(compile::keep_claim(session.dialect(), claim, kept))
         .await?;

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use engine::Model;
+use engine::model::keyed::{Keyed, distinct};
 use engine::model::{Collection, Key, Value};
 use engine::ports::store::StoreError;
 use engine::query::{LinkChange, LinkImage, LinkOperation, Pred};
 
 use crate::compile::{self, End, Frame, Links};
-use crate::keyed::{Keyed, distinct};
 use crate::session::Session;
 
 /// `fresh`: the record was created just now and has no links.

@@ -4,13 +4,16 @@ mod create;
 mod delete;
 pub(crate) mod idempotency;
 mod links;
-mod record;
+pub(crate) mod order;
+pub(crate) mod others;
 mod update;
 
 use engine::Model;
-use engine::model::{Collection, Row, Value};
+use engine::model::{Collection, Key, Row, Value};
 use engine::ports::store::StoreError;
-use engine::query::{Answer, Change, Image, Judgement, Mutation, Outcome, Pred, Reference, Refusal, Shape, UpsertPlan};
+use engine::query::{
+    Answer, Change, CreatePlan, Image, Judgement, Mutation, Outcome, Pred, Reference, Refusal, Shape, UpsertPlan,
+};
 
 use crate::compile::{self, Frame};
 use crate::read;
@@ -31,7 +34,7 @@ pub(crate) async fn run<S: Session>(
 ) -> Result<Written, StoreError> {
     let mut written = Written::default();
     for (index, mutation) in mutations.iter().enumerate() {
-        let outcome = mutate(session, model, mutation, &mut written.changes).await;
+        let outcome = mutate(session, model, mutation, &mut written).await;
         let outcome = outcome.map_err(|source| StoreError::At {
             index,
             source: Box::new(source),
@@ -45,10 +48,14 @@ async fn mutate<S: Session>(
     session: &mut S,
     model: &Model,
     mutation: &Mutation,
-    changes: &mut Vec<Change>,
+    written: &mut Written,
 ) -> Result<Outcome, StoreError> {
+    let changes = &mut written.changes;
     match mutation {
-        Mutation::Create(plan) => create::create(session, model, plan, changes).await,
+        Mutation::Create(plan) => {
+            let plan = plan.settled(model.collection(plan.collection), &written.outcomes);
+            create::create(session, model, &plan, changes).await
+        }
         Mutation::Update(plan) => {
             let updated = update::update(session, model, plan, false, changes).await?;
             updated.ok_or(StoreError::Refused(Refusal::NotFound))
@@ -71,6 +78,21 @@ async fn upsert<S: Session>(
         Ok(create) => create::create(session, model, create, changes).await,
         Err(refusal) => Err(StoreError::Refused(refusal.clone())),
     }
+}
+
+/// Whether a record takes no statement besides its insert.
+pub(crate) fn is_one_insert(model: &Model, plan: &CreatePlan) -> bool {
+    let collection = model.collection(plan.collection);
+    let is_answered = |answer: &Answer| is_certain(&answer.guard) && answers_image(collection, answer);
+    plan.references.is_empty()
+        && plan.given.is_empty()
+        && plan.links.is_empty()
+        && plan.after.iter().all(|judgement| is_certain(&judgement.holds))
+        && plan.answer.as_ref().is_none_or(is_answered)
+}
+
+fn is_certain(pred: &Pred) -> bool {
+    *pred == Pred::Const(true)
 }
 
 /// The first that does not hold, as an error. `truths` are the columns that judge them.
@@ -104,40 +126,63 @@ async fn check_references<'a, S: Session>(
 async fn conclude<S: Session>(
     session: &mut S,
     frame: Frame<'_>,
-    (collection, key, image): (&Collection, &engine::model::Key, &Image),
+    (collection, key, image): (&Collection, &Key, &Image),
     answer: Option<&Answer>,
     judgements: &[Judgement],
 ) -> Result<Option<Row>, StoreError> {
-    if judgements.iter().all(|judgement| judgement.holds == Pred::Const(true)) {
-        match answer {
-            None => return Ok(None),
-            Some(answer) if answers_image(answer) => return Ok(Some(project(collection, answer, image))),
-            Some(_) => {}
-        }
+    let in_image = answer.filter(|answer| answers_image(collection, answer));
+    let projection = match in_image {
+        Some(_) => None,
+        None => answer.map(|answer| &*answer.projection),
+    };
+    // Often who may write may read by the same rule, which is asked once.
+    let guard = answer
+        .map(|answer| &answer.guard)
+        .filter(|guard| !is_certain(guard) && judgements.iter().all(|judgement| judgement.holds != **guard));
+    let is_judged = judgements.iter().any(|judgement| !is_certain(&judgement.holds));
+    if projection.is_none() && guard.is_none() && !is_judged {
+        return Ok(in_image.map(|answer| project(collection, answer, image)));
     }
-    let (statement, layout) = compile::written_row(session.dialect(), frame, (collection, key), answer, judgements);
+    let truths = judgements.iter().map(|judgement| &judgement.holds).chain(guard);
+    let (statement, layout) = compile::written_row(session.dialect(), frame, (collection, key), projection, truths);
     let mut rows = session.query(statement).await?;
     let Some(mut row) = rows.pop() else {
-        return Err(StoreError::Failed(
-            "a record is gone right after it was written".to_owned(),
-        ));
+        return Err(gone());
     };
-    let truths = row.split_off(row.len() - judgements.len());
+    let truths = row.split_off(row.len() - judgements.len() - usize::from(guard.is_some()));
     judge(judgements, &truths)?;
-    let (Some(answer), Some(layout)) = (answer, layout) else {
-        return Ok(None);
-    };
-    if row.pop() != Some(Value::Bool(true)) {
+    if guard.is_some() && truths.last() != Some(&Value::Bool(true)) {
         return Ok(None);
     }
-    let rows = read::finish(session, frame, &answer.projection, &layout, vec![row]).await?;
+    if let Some(answer) = in_image {
+        return Ok(Some(project(collection, answer, image)));
+    }
+    let (Some(projection), Some(layout)) = (projection, layout) else {
+        return Ok(None);
+    };
+    let rows = read::finish(session, frame, projection, &layout, vec![row]).await?;
     Ok(rows.into_iter().next())
 }
 
-/// Whether the answer is made of what was written, so that nothing needs to be read.
-fn answers_image(answer: &Answer) -> bool {
-    let plain = |item: &engine::query::Item| item.shape == Shape::Value && item.visible == Pred::Const(true);
-    answer.guard == Pred::Const(true) && answer.projection.items.iter().all(plain)
+/// The record as the database has it.
+async fn stored_image<S: Session>(
+    session: &mut S,
+    frame: Frame<'_>,
+    record: (&Collection, &Key),
+) -> Result<Image, StoreError> {
+    let statement = compile::stored_row(session.dialect(), frame, record, &[], &[]);
+    session.query(statement).await?.pop().map(Image).ok_or_else(gone)
+}
+
+fn gone() -> StoreError {
+    StoreError::Failed("a record is gone right after it was written".to_owned())
+}
+
+/// Whether the answer is made of what was written, so that no field needs to be read. A table that others made may keep
+/// something else than what it was given.
+fn answers_image(collection: &Collection, answer: &Answer) -> bool {
+    let plain = |item: &engine::query::Item| item.shape == Shape::Value && is_certain(&item.visible);
+    collection.managed && answer.projection.items.iter().all(plain)
 }
 
 fn project(collection: &Collection, answer: &Answer, image: &Image) -> Row {

@@ -40,6 +40,8 @@ fn create_plan(model: &Model, name: &str, number: u128, values: &[(&str, Value)]
         collection: collection.id,
         key: key(number),
         image: image(collection, number, values),
+        given: Vec::new(),
+        earlier: Vec::new(),
         links: Vec::new(),
         references: Vec::new(),
         after: Vec::new(),
@@ -580,13 +582,15 @@ mod claims {
         let session = &mut database.session();
         let now = |ms| Some(Timestamp(ms));
         assert_eq!(at_once(replay(session, &claim(1, 1), now(0))).unwrap(), None);
-        at_once(keep(session, &claim(1, 1), &[])).unwrap();
+        at_once(keep(session, &claim(1, 1), Some(Timestamp(2_000)), &[])).unwrap();
         assert!(at_once(replay(session, &claim(1, 1), now(999))).unwrap().is_some());
         let other = at_once(replay(session, &claim(1, 2), now(999)));
         assert!(matches!(other, Err(StoreError::IdempotencyMismatch)));
         assert_eq!(at_once(replay(session, &claim(2, 1), now(999))).unwrap(), None);
         assert_eq!(at_once(replay(session, &claim(1, 2), now(1000))).unwrap(), None);
-        at_once(keep(session, &claim(1, 2), &[])).unwrap();
+        // Whose claim hasn't expired keeps it, also against one that came at the same time.
+        assert!(at_once(keep(session, &claim(1, 2), now(999), &[])).is_err());
+        at_once(keep(session, &claim(1, 2), Some(Timestamp(2_000)), &[])).unwrap();
         assert!(at_once(replay(session, &claim(1, 2), now(999))).unwrap().is_some());
     }
 
@@ -595,7 +599,7 @@ mod claims {
         let database = Database::new();
         let session = &mut database.session();
         for scope in 0..5 {
-            at_once(keep(session, &claim(scope, 1), &[])).unwrap();
+            at_once(keep(session, &claim(scope, 1), None, &[])).unwrap();
         }
         let left = || count(&database, "SELECT count(*) FROM _ninefold_idempotency");
         at_once(purge(session, Timestamp(999), 3)).unwrap();

@@ -5,7 +5,7 @@ use engine::model::{Collection, Value};
 use engine::ports::store::StoreError;
 use engine::query::{Change, Image, Outcome, OutcomeKind, Reference, Refusal, UpdatePlan};
 
-use super::{check_references, conclude, judge, links, version};
+use super::{check_references, conclude, judge, links, stored_image, version};
 use crate::compile::{self, Frame};
 use crate::session::Session;
 
@@ -33,12 +33,15 @@ pub(super) async fn update<S: Session>(
     }
     let captured: Vec<bool> = captured.iter().map(|truth| *truth == Value::Bool(true)).collect();
     let before = Image(row);
-    let after = plan.apply(&before).map_err(StoreError::Refused)?;
+    let mut after = plan.apply(&before).map_err(StoreError::Refused)?;
 
     let new = |reference: &&Reference| is_new(collection, reference, &before);
     check_references(session, frame, plan.references.iter().filter(new)).await?;
     if let Some(statement) = compile::update(session.dialect(), record, &before, &after) {
         session.execute(statement).await?;
+        if collection.computed().next().is_some() {
+            after = stored_image(session, frame, record).await?;
+        }
     }
     let links = links::change(session, frame, record, &plan.links, false).await?;
 

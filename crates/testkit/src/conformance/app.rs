@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use engine::access::Principal;
 use engine::model::Timestamp;
 use engine::operations::{
-    Action, Ctx, Data, GetRequest, IdempotencyRequest, ListRequest, Precondition, ShapeRequest, Step, WriteOptions,
+    Action, Ctx, Data, GetRequest, IdempotencyRequest, ListRequest, Precondition, Reads, ShapeRequest, Step,
+    WriteOptions,
 };
 use engine::ports::clock::Clock;
 use engine::ports::store::Store;
@@ -82,6 +83,7 @@ impl App {
             clock: clock.clone(),
             limits,
             cursor_key: [7; 32],
+            slow_query: None,
         };
         let engine = Arc::new(Engine::new(parts));
         Self { engine, store, clock }
@@ -141,6 +143,7 @@ impl Caller {
             request_id: Arc::from("check"),
             deadline: Instant::now() + self.patience,
             address: None,
+            reads: Reads::Recent { written: None },
         }
     }
 
@@ -209,6 +212,7 @@ fn step(collection: &str, action: Action) -> Step {
     Step {
         action,
         collection: collection.to_owned(),
+        precondition: Precondition::None,
         alias: None,
     }
 }
@@ -229,6 +233,14 @@ pub(super) fn replace(collection: &str, key: &str, json: Json) -> Step {
 
 pub(super) fn delete(collection: &str, key: &str) -> Step {
     step(collection, Action::Delete { key: key.to_owned() })
+}
+
+/// A step that is only done to a record with this tag.
+pub(super) fn matching(tag: &str, step: Step) -> Step {
+    Step {
+        precondition: Precondition::Match(vec![tag.to_owned()]),
+        ..step
+    }
 }
 
 /// A step that later ones refer to as `{"$ref": "name.id"}`.
@@ -360,7 +372,9 @@ impl Write {
     }
 
     pub(super) fn precondition(mut self, precondition: Precondition) -> Self {
-        self.options.precondition = precondition;
+        for step in &mut self.steps {
+            step.precondition = precondition.clone();
+        }
         self
     }
 

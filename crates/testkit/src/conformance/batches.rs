@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Db;
 use super::answers::said;
-use super::app::{App, create, delete, id, named, replace, update};
+use super::app::{App, create, delete, id, matching, named, replace, update};
 
 const SCHEMA: &str = r#"
 type User @collection(auth: true) @access(read: "true") { name: String }
@@ -96,6 +96,34 @@ pub(super) async fn steps_happen_together(database: Db) {
         (written[2].version(), written[3].version(), &written[3]["body"]),
         (1, 2, &json!("patched"))
     );
+}
+
+pub(super) async fn each_step_has_its_own_precondition(database: Db) {
+    let app = open(&database).await;
+    let ann = app.user(&id(1));
+    for number in [10, 11] {
+        let room = json!({"id": id(number), "name": number.to_string(), "members": [id(1)]});
+        ann.create("rooms", room).await.unwrap();
+    }
+    let swap = |first: &str, second: &str| {
+        ann.batch([
+            matching(first, update("rooms", &id(10), json!({"name": "a"}))),
+            matching(second, update("rooms", &id(11), json!({"name": "b"}))),
+        ])
+        .all()
+    };
+    assert_eq!(said(swap("1", "2").await), "stale @1");
+    assert_eq!(said(swap("7", "1").await), "stale @0");
+    let names = ann.list("rooms").sort("name").await.unwrap();
+    assert_eq!(names.items[0]["name"], "10", "nothing of it happened");
+    assert_eq!(said(swap("1", "1").await), "ok");
+    // A tag is of the record as the steps before left it.
+    let twice = ann.batch([
+        matching("2", update("rooms", &id(10), json!({"name": "c"}))),
+        matching("3", replace("rooms", &id(10), json!({"name": "d", "members": [id(1)]}))),
+        matching("3", delete("rooms", &id(10))),
+    ]);
+    assert_eq!(said(twice.all().await), "stale @2");
 }
 
 /// Every kind of failure takes everything back, in whichever step it happens.

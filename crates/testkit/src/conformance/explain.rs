@@ -158,7 +158,8 @@ pub(super) async fn a_list_is_carried_out_as_the_callers_own(database: Db) {
 
 pub(super) async fn an_index_that_would_help_is_named_and_one_that_is_there_is_not(database: Db) {
     let app = open(&database).await;
-    let advice = async |collection: &str| {
+    let model = app.engine.model();
+    let advice = async |collection: &str, sort: Option<&str>| {
         let request = ExplainRequest {
             asked: Asked::List,
             caller: app.admin().ctx().principal,
@@ -166,21 +167,21 @@ pub(super) async fn an_index_that_would_help_is_named_and_one_that_is_there_is_n
             list: ListRequest {
                 collection: collection.to_owned(),
                 filter: Some("word == 'w'".to_owned()),
-                sort: Some("rank".to_owned()),
+                sort: sort.map(str::to_owned),
                 ..ListRequest::default()
             },
         };
         let explained = app.engine.explain(&app.admin().ctx(), &request).await;
-        explained.unwrap().trace.unwrap().advice
+        let advice = explained.unwrap().trace.unwrap().advice;
+        advice.first().map(|advice| advice.directive(&model))
     };
-    let model = app.engine.model();
-    let notes = model.by_path("notes").unwrap();
-    let named = advice("notes").await;
-    let names: Vec<_> = named[0]
-        .fields
-        .iter()
-        .map(|field| notes.field(*field).name.as_str())
-        .collect();
-    assert_eq!(names, ["word", "rank"]);
-    assert_eq!(advice("memos").await, []);
+    let both = r#"@index(fields: ["word", "rank"])"#;
+    assert_eq!(advice("notes", Some("rank")).await.as_deref(), Some(both));
+    let one = r#"@index(fields: ["word"])"#;
+    assert_eq!(
+        advice("notes", None).await.as_deref(),
+        Some(one),
+        "less to sort is less to look at"
+    );
+    assert_eq!(advice("memos", Some("rank")).await, None);
 }

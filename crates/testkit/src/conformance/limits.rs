@@ -60,7 +60,8 @@ async fn dense(database: &Db) -> App {
 }
 
 /// Forty million pairs of nodes that don't match: no engine answers that in a fifth of a second.
-const LONG: &str = "next.exists(a, a.next.exists(b, b.next.exists(c, c.rank + b.rank + a.rank < rank)))";
+/// Each pair is another, so that an engine which remembers what it found for the same values has nothing to remember.
+const LONG: &str = "next.exists(a, a.next.exists(b, b.next.exists(c, c.id != a.id && c.id != record.id && c.rank + b.rank + a.rank < rank)))";
 
 pub(super) async fn a_long_question_is_given_up(database: Db) {
     let app = dense(&database).await;
@@ -98,11 +99,11 @@ pub(super) async fn long_questions_do_not_hold_up_others(database: Db) {
             .admin()
             .within(Duration::from_millis(1500))
             .list("nodes")
-            .filter(LONG);
+            .filter(&[LONG; 4].join(" || "));
         tasks.spawn(async move { said(long.await) });
     }
     let begun = Instant::now();
-    for _ in 0..20 {
+    for _ in 0..database.writes_beside_long_questions() {
         app.admin().update("nodes", &id(1), json!({ "rank": 1 })).await.unwrap();
         app.admin().get("nodes", &id(1)).await.unwrap();
     }

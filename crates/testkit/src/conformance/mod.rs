@@ -33,6 +33,7 @@ mod filters;
 mod functions;
 mod histories;
 mod idempotency;
+mod keys;
 mod limits;
 mod links;
 mod listening;
@@ -44,6 +45,7 @@ mod paging;
 mod patching;
 mod preconditions;
 mod races;
+mod relocation;
 mod replacing;
 mod rules;
 mod scalars;
@@ -61,6 +63,12 @@ pub trait Database: Send + Sync {
 
     /// How the stores that it opens are bounded. Small numbers make the checks quick.
     fn bounds(&self) -> Bounds;
+
+    /// Writes, with a read after each, that it does well within a second and a half while two long questions run. Fewer where the
+    /// server under test has one thread for all that it computes.
+    fn writes_beside_long_questions(&self) -> u32 {
+        20
+    }
 }
 
 /// What a store keeps for those who listen.
@@ -162,6 +170,9 @@ suite! { $
         references_must_name_a_record
     }
     defaults { constants_fill_what_is_not_given expressions_know_the_caller_and_the_time an_update_takes_no_defaults }
+    keys {
+        of_several_fields_are_texts_in_an_answer of_several_fields_are_expanded of_several_fields_are_asked_about
+    }
     patching { the_examples_of_the_rfc_hold fields_change_alone documents_are_merged_and_judged_whole }
     replacing {
         nothing_becomes_a_record what_is_not_given_is_reset rights_go_by_what_exists preconditions_decide_first
@@ -204,6 +215,7 @@ suite! { $
     }
     batches {
         steps_happen_together one_failure_undoes_all rules_see_the_steps_before names_stand_for_ids
+        each_step_has_its_own_precondition
         batches_are_bounded
     }
     idempotency {
@@ -252,6 +264,10 @@ suite! { $
         records_of_one_file_refer_to_each_other what_others_do_meanwhile_counts an_import_that_ends_early_is_taken_back
         what_is_referred_to_by_then_stays one_import_at_a_time only_administrators_import_and_export listeners_start_over
         what_is_exported_can_be_imported
+    }
+    relocation {
+        every_part_comes_back_by_key relations_may_come_later_but_not_never a_portion_is_all_or_nothing
+        rows_go_and_others_come_in_one_step a_database_that_is_filled_is_marked
     }
     histories { histories_come_out_as_they_should }
     names { words_of_databases_are_names they_can_be_asked_about mapped_names_are_used }

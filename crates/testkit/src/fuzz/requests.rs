@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::access::Principal;
-use engine::operations::{Action, Ctx, GetRequest, ListRequest, ShapeRequest, Step, WriteOptions};
+use engine::operations::{Action, Ctx, GetRequest, ListRequest, Precondition, Reads, ShapeRequest, Step, WriteOptions};
 use engine::ports::clock::SystemClock;
 use engine::ports::store::Store;
 use engine::{Engine, Error, ErrorCode, Limits, Model, Parts};
@@ -20,9 +20,9 @@ pub fn model() -> Arc<Model> {
 
 /// An application to be asked anything.
 pub struct Requests {
-    engine: Engine,
+    pub(super) engine: Engine,
     /// The path of its richest collection.
-    path: String,
+    pub(super) path: String,
 }
 
 impl Requests {
@@ -35,8 +35,11 @@ impl Requests {
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             cursor_key: [7; 32],
+            slow_query: None,
         });
-        Self { engine, path }
+        let requests = Self { engine, path };
+        requests.reset();
+        requests
     }
 
     /// The first byte says what the rest is. A refusal is the caller's mistake, never ours.
@@ -48,12 +51,7 @@ impl Requests {
             return;
         };
         let Ok(text) = std::str::from_utf8(rest) else { return };
-        let ctx = Ctx {
-            principal: Principal::Administrator { id: Uuid::nil() },
-            request_id: "fuzz".into(),
-            deadline: Instant::now() + Duration::from_secs(10),
-            address: None,
-        };
+        let ctx = administrator();
         let list = |request: ListRequest| block_on(self.engine.list(&ctx, &request));
         let base = || ListRequest {
             collection: self.path.clone(),
@@ -64,18 +62,18 @@ impl Requests {
         let some = Some(text.clone());
         let shape = |fields, expand| ShapeRequest { fields, expand };
         match kind % 8 {
-            0 => fair(&text, list(ListRequest { filter: some, ..base() })),
-            1 => fair(&text, list(ListRequest { sort: some, ..base() })),
-            2 => fair(&text, list(ListRequest { cursor: some, ..base() })),
+            0 => fair(rest, list(ListRequest { filter: some, ..base() })),
+            1 => fair(rest, list(ListRequest { sort: some, ..base() })),
+            2 => fair(rest, list(ListRequest { cursor: some, ..base() })),
             3 => fair(
-                &text,
+                rest,
                 list(ListRequest {
                     shape: shape(some, None),
                     ..base()
                 }),
             ),
             4 => fair(
-                &text,
+                rest,
                 list(ListRequest {
                     shape: shape(None, some),
                     ..base()
@@ -87,7 +85,7 @@ impl Requests {
                     key: text.clone(),
                     shape: ShapeRequest::default(),
                 };
-                fair(&text, block_on(self.engine.get(&ctx, &request)));
+                fair(rest, block_on(self.engine.get(&ctx, &request)));
             }
             kind => {
                 let Ok(data) = serde_json::from_str(&text) else { return };
@@ -99,10 +97,11 @@ impl Requests {
                 let step = Step {
                     action,
                     collection: self.path.clone(),
+                    precondition: Precondition::None,
                     alias: None,
                 };
                 fair(
-                    &text,
+                    rest,
                     block_on(self.engine.write(&ctx, vec![step], &WriteOptions::default())),
                 );
             }
@@ -110,8 +109,20 @@ impl Requests {
     }
 }
 
-fn fair<T>(input: &str, outcome: Result<T, Error>) {
+/// Who may ask for everything.
+pub(super) fn administrator() -> Ctx {
+    Ctx {
+        principal: Principal::Administrator { id: Uuid::nil() },
+        request_id: "fuzz".into(),
+        deadline: Instant::now() + Duration::from_secs(10),
+        address: None,
+        reads: Reads::Latest,
+    }
+}
+
+pub(super) fn fair<T>(input: &[u8], outcome: Result<T, Error>) {
     if let Err(error) = outcome {
+        let input = String::from_utf8_lossy(input);
         assert_ne!(error.code, ErrorCode::Internal, "{input:?}: {error:?}");
     }
 }

@@ -41,21 +41,14 @@ impl Report {
 
     fn write_machine(&self, text: &mut String) {
         let machine = &self.machine;
+        machine.write(text);
         let _ = write!(
             text,
-            "\n## The machine\n\n\
-             {}, {} cores, {:.0} GiB of memory, {}. Servers and wrk share it.\n\
-             Its disk makes {:.0} appends of 4 KiB durable in a second (`fdatasync`, one after another).\n\
-             Rust {}, wrk {}, PocketBase {}, Ninefold {}.\n\n\
+            "Rust {}, wrk {}, PocketBase {}, Ninefold {}.\n\n\
              {} connections, {} threads of wrk, {} rounds of {} s, {} records in each of three collections.\n",
-            machine.processor,
-            machine.cores,
-            machine.memory_gib,
-            machine.system,
-            machine.syncs_per_second,
             machine.rust,
             machine.wrk,
-            machine.pocketbase,
+            machine.database,
             env!("CARGO_PKG_VERSION"),
             load::CONNECTIONS,
             load::THREADS,
@@ -197,7 +190,7 @@ fn write_disturbed(text: &mut String, disturbed: &Disturbed) {
     );
 }
 
-fn write_verdicts(text: &mut String, verdicts: &[Verdict]) {
+pub(crate) fn write_verdicts(text: &mut String, verdicts: &[Verdict]) {
     text.push_str("\n## What is asked of Ninefold\n\n| | measured | asked | |\n| --- | ---: | ---: | --- |\n");
     for Verdict {
         what,

@@ -11,7 +11,7 @@ fn machine() -> Machine {
         syncs_per_second: 1234.0,
         rust: "1.95.0".to_owned(),
         wrk: "4.1.0".to_owned(),
-        pocketbase: "0.40.6".to_owned(),
+        database: "0.40.6".to_owned(),
     }
 }
 

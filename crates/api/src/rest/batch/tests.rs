@@ -8,7 +8,7 @@ fn operations_become_steps() {
         {"op": "create", "collection": "rooms", "data": {"name": "a"}, "as": "r"},
         {"op": "update", "collection": "rooms", "id": "1", "data": {"name": "b"}},
         {"op": "upsert", "collection": "rooms", "id": "2", "data": {}},
-        {"op": "delete", "collection": "rooms", "id": "3"},
+        {"op": "delete", "collection": "rooms", "id": "3", "ifMatch": "\"7\""},
     ]});
     let steps = steps(body).unwrap();
     assert!(matches!(&steps[0].action, Action::Create { data } if data["name"] == "a"));
@@ -16,6 +16,8 @@ fn operations_become_steps() {
     assert!(matches!(&steps[1].action, Action::Update { key, patch } if key == "1" && patch["name"] == "b"));
     assert!(matches!(&steps[2].action, Action::Upsert { key, .. } if key == "2"));
     assert!(matches!(&steps[3].action, Action::Delete { key } if key == "3"));
+    assert_eq!(steps[2].precondition, Precondition::None);
+    assert_eq!(steps[3].precondition, Precondition::Match(vec!["7".to_owned()]));
 }
 
 #[test]
@@ -41,6 +43,8 @@ fn all_that_is_wrong_is_said_at_once() {
             {"op": "update", "collection": "rooms", "id": "1"},
             {"op": "upsert", "collection": "rooms", "id": "1", "data": [], "kind": 1},
             7,
+            {"op": "create", "collection": "rooms", "data": {}, "ifMatch": "\"1\""},
+            {"op": "delete", "collection": "rooms", "id": "1", "ifMatch": "1"},
         ]}),
         &[
             ("operations[0].id", "not_supported"),
@@ -52,6 +56,8 @@ fn all_that_is_wrong_is_said_at_once() {
             ("operations[4].kind", "unknown_field"),
             ("operations[4].data", "wrong_type"),
             ("operations[5]", "wrong_type"),
+            ("operations[6].ifMatch", "not_supported"),
+            ("operations[7].ifMatch", "malformed"),
         ],
     );
 }

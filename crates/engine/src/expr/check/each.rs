@@ -51,7 +51,7 @@ impl Checker<'_> {
                 format!("`{variable_name}` has a meaning already; take another name"),
             );
         }
-        if self.variables.len() == EACH_DEPTH_MAX {
+        if self.variables.len() == EACH_DEPTH_MAX && !unlimited!(EachDepth) {
             return self.error(
                 &name.span,
                 format!("at most {EACH_DEPTH_MAX} of `exists`, `all`, `filter` and `map` nest"),
@@ -101,6 +101,7 @@ impl Checker<'_> {
             EachKind::Exists | EachKind::All | EachKind::ExistsOne => Type::Bool,
             EachKind::Filter => range.ty.clone(),
             EachKind::Map => match &body.ty {
+                Type::Record(id) if self.has_several(*id) => return self.no_single_value(*id, &body.span),
                 ty if ty.is_scalar() && (*ty != Type::Json || body.deps.facts_only()) => {
                     Type::List(Box::new(ty.clone()))
                 }

@@ -178,7 +178,7 @@ impl Checker<'_> {
             deps.relations = true;
             deps.before_relations |= deps.before;
             let depth = relation_depth(&of) + 1;
-            if depth > RELATION_DEPTH_MAX {
+            if depth > RELATION_DEPTH_MAX && !unlimited!(RelationDepth) {
                 return self.error_help(
                     span,
                     format!("this goes over {depth} relations"),

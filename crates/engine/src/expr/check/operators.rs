@@ -6,6 +6,7 @@ use super::Checker;
 use crate::expr::parse::{Binary, Syntax};
 use crate::expr::typed::{Call, Kind, Node};
 use crate::expr::types::Type;
+use crate::model::CollectionId;
 use crate::query::{Arithmetic, Comparison};
 
 impl Checker<'_> {
@@ -66,6 +67,10 @@ impl Checker<'_> {
                 return None;
             }
             (Type::Null, _) | (_, Type::Null) => return Some((left, right)),
+            (Type::Record(id), _) | (_, Type::Record(id)) if self.has_several(*id) => {
+                self.no_single_value(*id, span);
+                return None;
+            }
             (Type::Record(one), Type::Record(other)) if one != other => {
                 return self.never_equal(&left, &right, span);
             }
@@ -110,6 +115,21 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// Whether a record's key is more than one value.
+    pub(super) fn has_several(&self, collection: CollectionId) -> bool {
+        self.model.collection(collection).key.len() > 1
+    }
+
+    pub(super) fn no_single_value(&mut self, collection: CollectionId, span: &Range<usize>) -> Node {
+        let name = &self.model.collection(collection).name;
+        let message = format!("a {name} is no single value: its key has several fields");
+        self.error_help(
+            span,
+            message,
+            "compare its fields, as in `lines.exists(line, line.place == 1)`",
+        )
     }
 
     fn never_equal(&mut self, left: &Node, right: &Node, span: &Range<usize>) -> Option<(Node, Node)> {
@@ -178,6 +198,7 @@ impl Checker<'_> {
         let (item, range) = match range.ty.clone() {
             Type::Unknown => return Node::unknown(span.clone()),
             Type::Json if range.deps.facts_only() && json_item(&self.compared_as(&item.ty)) => (item, range),
+            Type::Set(target) if self.has_several(target) => return self.no_single_value(target, span),
             Type::Set(target) => {
                 let wanted = Type::Record(target);
                 let item = self.adapt(item, &wanted);

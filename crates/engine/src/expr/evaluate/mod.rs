@@ -1,7 +1,8 @@
 //! An expression's value in memory, with CEL's errors.
 //!
 //! `&&`, `||`, `exists` and `all` absorb an error where the other side decides; everything else hands it on. Null is a value
-//! for `==`, `!=`, `in` and `?:`, and an error anywhere else.
+//! for `==`, `!=`, `in` and `?:`, and an error anywhere else. What is not known yet is an error as well: what is decided in spite
+//! of it stays so, whatever it will be.
 
 mod each;
 mod values;
@@ -50,6 +51,9 @@ struct Evaluator<'a> {
     variables: Vec<Val<'a>>,
 }
 
+/// Of a field that the database gives.
+const UNKNOWN: &str = "this is known when the record is written";
+
 fn error<T>(message: impl Into<String>) -> Outcome<T> {
     Err(EvalError(message.into()))
 }
@@ -69,11 +73,16 @@ impl<'a> Evaluator<'a> {
                 None => Value::Null,
             })),
             Kind::Now => Ok(Val::Plain(Value::DateTime(self.input.facts.now))),
-            Kind::Record => Ok(self.own(node, self.input.record)),
-            Kind::Before => Ok(self.own(node, self.input.before)),
+            Kind::Record | Kind::Before => match self.own(node) {
+                Val::Record(RecordRef { key: Value::Hidden, .. }) => error(UNKNOWN),
+                own => Ok(own),
+            },
             Kind::Variable(level) => Ok(self.variables[usize::from(*level)].clone()),
             Kind::Field { of, collection, field } => {
-                let of = self.value(of)?;
+                let of = match of.kind {
+                    Kind::Record | Kind::Before => self.own(of),
+                    _ => self.value(of)?,
+                };
                 self.field(of, *collection, *field)
             }
             Kind::Part { of, name } => {
@@ -154,7 +163,11 @@ impl<'a> Evaluator<'a> {
     }
 
     /// `record` or `before`.
-    fn own(&self, node: &Node, image: Option<&'a Image>) -> Val<'a> {
+    fn own(&self, node: &Node) -> Val<'a> {
+        let image = match node.kind {
+            Kind::Before => self.input.before,
+            _ => self.input.record,
+        };
         let (Some(image), Type::Record(id)) = (image, &node.ty) else {
             return Val::Plain(Value::Null);
         };
@@ -207,6 +220,7 @@ impl<'a> Evaluator<'a> {
         let value = value.cloned().unwrap_or(Value::Null);
         Ok(match (&field.kind, value) {
             (_, Value::Null) => Val::Plain(Value::Null),
+            (_, Value::Hidden) => return error(UNKNOWN),
             (FieldKind::Reference { .. }, key) => reference(key),
             (FieldKind::Value(ty), Value::Json(json)) => match serde_json::from_str(&json) {
                 Ok(json) => values::from_json(&json, &Type::of_value(ty)),

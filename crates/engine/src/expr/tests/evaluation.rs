@@ -275,6 +275,42 @@ fn related_records_must_be_at_hand() {
     check("record.team.id == '00000000-0000-0000-0000-00000000007e'", "true");
 }
 
+/// Nothing hangs on it, or nothing is decided.
+#[test]
+fn what_is_not_known_yet_decides_nothing() {
+    let principal = ann();
+    let image = record(&[
+        ("id", Value::Hidden),
+        ("priority", Value::Hidden),
+        ("title", Value::text("a")),
+        ("owner", Value::Id(ANN)),
+    ]);
+    let input = Input {
+        model: &MODEL,
+        facts: facts(&principal),
+        record: Some(&image),
+        before: None,
+        related: None,
+    };
+    let check = |source: &str, expected: Option<bool>| {
+        let found = compile(source).evaluate(input).ok();
+        assert_eq!(found, expected.map(Value::Bool), "{source}");
+    };
+    check("record.priority > 1", None);
+    check("record.priority == null", None);
+    check("record.id != auth.id", None);
+    check("record == before", None);
+    check("record != null", None);
+    check("record.title == 'b' && record.priority > 1", Some(false));
+    check("record.priority > 1 && record.title == 'b'", Some(false));
+    check("record.priority > 1 || record.owner == auth.id", Some(true));
+    check(
+        "record.title == 'a' ? record.owner == auth.id : record.priority > 1",
+        Some(true),
+    );
+    check("record.priority > 1 ? true : true", None);
+}
+
 #[test]
 fn defaults_take_the_shape_of_their_field() {
     let kind = |name: &str| &MODEL.collection(task()).field_named(name).unwrap().kind;

@@ -28,4 +28,4 @@ pub use folder::{FileId, Folder, FolderError, MigrationFile};
 pub use replay::Misfit;
 pub use route::{Found, Leg, Mode, NoRoute, route};
 pub use step::Step;
-pub use target::Target;
+pub use target::{MappedTable, Target};

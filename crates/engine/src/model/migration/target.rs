@@ -14,14 +14,26 @@ use crate::model::{Collection, DefaultValue, Field, FieldKind, Model, Scalar, St
 #[derive(Debug, Clone, Default)]
 pub struct Target {
     pub structure: Structure,
+    /// What must be there already: tables that others made.
+    pub mapped: Vec<MappedTable>,
     collections: HashMap<String, String>,
     fields: HashMap<(String, String), String>,
     fills: HashMap<(String, String), Fill>,
 }
 
+/// A table that is not Ninefold's to make, or a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedTable {
+    pub table: String,
+    pub columns: Vec<String>,
+}
+
 impl Target {
     pub fn of(model: &Model) -> Self {
         let mut target = Self::from(Structure::of(model));
+        for collection in model.collections.iter().filter(|collection| !collection.managed) {
+            target.map(collection);
+        }
         for collection in &model.collections {
             if let Some(from) = &collection.renamed_from {
                 target.collections.insert(collection.name.clone(), from.clone());
@@ -31,6 +43,27 @@ impl Target {
             }
         }
         target
+    }
+
+    fn map(&mut self, collection: &Collection) {
+        self.mapped.push(MappedTable {
+            table: collection.table.clone(),
+            columns: collection.stored().map(|field| field.column.clone()).collect(),
+        });
+        for field in &collection.fields {
+            if let FieldKind::Links {
+                table,
+                source_column,
+                target_column,
+                ..
+            } = &field.kind
+            {
+                self.mapped.push(MappedTable {
+                    table: table.clone(),
+                    columns: vec![source_column.clone(), target_column.clone()],
+                });
+            }
+        }
     }
 
     fn hint(&mut self, model: &Model, collection: &Collection, field: &Field) {

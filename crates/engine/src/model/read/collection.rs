@@ -9,6 +9,7 @@ use super::super::{Access, Collection, CollectionId, FieldId, SignUp};
 use super::declare::type_span;
 use super::directives::{Applied, Site, Text, Use, name_span};
 use super::embedded::doc;
+use super::system::Own;
 use super::{PendingRule, Reader, RuleSite, TableName, names, system};
 
 /// Paths that mean something else.
@@ -37,16 +38,27 @@ impl<'a> Reader<'a, '_> {
         let name = node.name.as_str();
         let head = applied.get("collection");
         let auth = head.is_some_and(|head| head.flag("auth"));
-        let account = auth.then(|| system::account_fields(sign_up(head)));
+        let managed = applied.get("table").is_none_or(|table| table.flag_or("managed", true));
+        let own = Own::of(head, managed);
+        let fields = system::fields(own);
+        let account = auth.then(|| system::account_fields(&fields, sign_up(head)));
         if auth {
             self.claim_accounts(id, node);
+            let read_only = head.is_some_and(|head| head.flag("readOnly"));
+            if let Some(head) = head.filter(|_| !own.is_complete() || !managed || read_only) {
+                self.report
+                    .error(head.span.clone(), "accounts are a collection of Ninefold's own")
+                    .help(
+                        "`key`, `created`, `updated`, `version`, `readOnly` and `managed` don't go with `auth: true`",
+                    );
+            }
         } else if let Some(head) = head.filter(|head| head.argument("signUp").is_some()) {
             self.report
                 .error(head.span.clone(), "signUp needs `auth: true`")
                 .help("only a collection of accounts can be signed up to");
         }
         let (path, path_span) = self.path(node, head);
-        let table = self.table(node, applied);
+        let table = self.table(node, applied, managed);
         let renamed = applied.get("renamed").and_then(|renamed| renamed.text("from"));
         self.model.by_name.insert(name.to_owned(), id);
         self.claim_path(id, &path, path_span);
@@ -56,12 +68,14 @@ impl<'a> Reader<'a, '_> {
             path,
             table,
             doc: doc(node.description.as_ref()),
-            fields: system::fields(auth),
-            key: vec![system::ID],
-            created: Some(system::CREATED),
-            updated: Some(system::UPDATED),
-            version: Some(system::VERSION),
+            key: Vec::from_iter(system::find(&fields, "id")),
+            created: system::find(&fields, "created"),
+            updated: system::find(&fields, "updated"),
+            version: system::find(&fields, "version"),
+            fields,
             account,
+            managed,
+            read_only: head.is_some_and(|head| head.flag("readOnly")),
             indexes: Vec::new(),
             checks: Vec::new(),
             access: Access::default(),
@@ -109,27 +123,31 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn table(&mut self, node: &'a Node<ObjectTypeDefinition>, applied: &Applied<'a>) -> String {
+    fn table(&mut self, node: &'a Node<ObjectTypeDefinition>, applied: &Applied<'a>, managed: bool) -> String {
         let written = applied.get("table").and_then(|table| table.text("name"));
         let (table, span) = match written {
             Some(written) => (written.text.to_owned(), written.span),
             None => (names::snake_case(&node.name), type_span(node)),
         };
-        self.claim_table(&table, node.name.to_string(), span);
+        self.claim_table(&table, node.name.to_string(), managed, span);
         table
     }
 
     /// Notes a table's name for collisions, and refuses impossible ones.
-    pub(super) fn claim_table(&mut self, table: &str, owner: String, span: super::Span) {
+    pub(super) fn claim_table(&mut self, table: &str, owner: String, managed: bool, span: super::Span) {
         let lower = table.to_ascii_lowercase();
         if RESERVED_TABLES.iter().any(|reserved| lower.starts_with(reserved)) {
             self.report
                 .error(span.clone(), format!("the table name `{table}` is reserved"))
                 .help("choose another: @table(name: \"...\")");
-        } else if !names::is_identifier(table) {
+        } else if managed && !names::is_identifier(table) {
             self.report
                 .error(span.clone(), format!("`{table}` can't be the name of a table"))
                 .help("letters, digits and `_`, at most 63, not starting with a digit: @table(name: \"...\")");
+        } else if !names::is_existing(table) {
+            self.report
+                .error(span.clone(), format!("{table:?} can't be the name of a table"))
+                .help("1 to 128 bytes, none of them a control character");
         }
         self.tables.push(TableName {
             table: lower,
@@ -142,10 +160,9 @@ impl<'a> Reader<'a, '_> {
         let auth = self.model.collection(id).account.is_some();
         for field in &node.fields {
             let fields = &self.model.collection(id).fields;
-            if fields
-                .iter()
-                .any(|earlier| !is_system_field(earlier.id, auth) && earlier.name == field.name.as_str())
-            {
+            if fields.iter().any(|earlier| {
+                !system::is_system(self.model.collection(id), earlier.id) && earlier.name == field.name.as_str()
+            }) {
                 self.report
                     .error(name_span(&field.name), format!("`{}` stands here twice", field.name));
                 continue;
@@ -165,6 +182,14 @@ impl<'a> Reader<'a, '_> {
 
     fn note_rules(&mut self, id: CollectionId, applied: &Applied<'a>) {
         if let Some(access) = applied.get("access") {
+            let writes = ["create", "update", "delete"].map(|name| access.text(name));
+            if self.model.collection(id).read_only
+                && let Some(rule) = writes.into_iter().flatten().next()
+            {
+                self.report
+                    .error(rule.span, "nobody writes what is read only")
+                    .help("take the rule out, or `readOnly: true`");
+            }
             let sites = [
                 ("read", RuleSite::Read),
                 ("create", RuleSite::Create),
@@ -201,10 +226,6 @@ impl<'a> Reader<'a, '_> {
     pub(super) fn note(&mut self, collection: CollectionId, site: RuleSite, text: Text<'a>) {
         self.rules.push(PendingRule { collection, site, text });
     }
-}
-
-fn is_system_field(id: FieldId, auth: bool) -> bool {
-    usize::from(id.0) < if auth { 7 } else { 4 }
 }
 
 fn sign_up(head: Option<&Use<'_>>) -> SignUp {

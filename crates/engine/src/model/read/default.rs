@@ -1,10 +1,11 @@
-//! `@default`: an expression in a string, or a plain literal.
+//! What a field holds when nobody says: `@default`, an expression in a string or a plain literal; `@generated`, what the
+//! database makes of it.
 
 use apollo_compiler::Node;
 use apollo_compiler::ast::Value as Literal;
 use serde_json::{Map, Value as Json};
 
-use super::super::{CollectionId, DefaultValue, Field, FieldKind, Scalar, ValueType};
+use super::super::{CollectionId, DefaultValue, Field, FieldKind, Generated, Scalar, ValueType};
 use super::directives::{Applied, span_of};
 use super::{Reader, RuleSite};
 
@@ -45,6 +46,33 @@ impl<'a> Reader<'a, '_> {
                 }
             }
         }
+    }
+
+    /// Only a table that others made has columns of which the schema doesn't know what they will hold.
+    pub(super) fn read_generated(&mut self, collection: CollectionId, applied: &Applied<'a>, field: &mut Field) {
+        let Some(generated) = applied.get("generated").filter(|_| field.is_stored()) else {
+            return;
+        };
+        if self.model.collection(collection).managed {
+            self.report
+                .error(
+                    generated.span.clone(),
+                    "@generated belongs on a field of a table that others made",
+                )
+                .help("Ninefold makes the ids of its own tables; say other values by @default(value: ...)");
+        } else if applied.has("default") {
+            self.report
+                .error(
+                    generated.span.clone(),
+                    format!("`{}` has a default already", field.name),
+                )
+                .help("either Ninefold says what it holds, by @default, or the database does, by @generated");
+        }
+        field.generated = Some(if generated.flag("always") {
+            Generated::Always
+        } else {
+            Generated::ByDefault
+        });
     }
 }
 

@@ -126,8 +126,8 @@ const fn repeatable(spec: Spec) -> Spec {
 const FIELD: &[Site] = &[Site::Field];
 const ANY_FIELD: &[Site] = &[Site::Field, Site::EmbeddedField];
 
-/// Every directive there is; `access` once for each place, for its arguments differ.
-pub(super) const SPECS: [Spec; 17] = [
+/// Every directive there is; `access` and `table` once for each place, for their arguments differ.
+pub(super) const SPECS: [Spec; 19] = [
     spec(
         "collection",
         &[Site::Collection, Site::Embedded],
@@ -135,6 +135,11 @@ pub(super) const SPECS: [Spec; 17] = [
             optional("path", Takes::Text),
             optional("auth", Takes::Flag),
             optional("signUp", Takes::Choice(&["OPEN", "INVITE", "CLOSED"])),
+            optional("key", Takes::Names),
+            optional("created", Takes::Flag),
+            optional("updated", Takes::Flag),
+            optional("version", Takes::Flag),
+            optional("readOnly", Takes::Flag),
         ],
     ),
     spec(
@@ -154,8 +159,17 @@ pub(super) const SPECS: [Spec; 17] = [
     ),
     spec(
         "table",
-        &[Site::Collection, Site::Field],
-        &[required("name", Takes::Text)],
+        &[Site::Collection],
+        &[required("name", Takes::Text), optional("managed", Takes::Flag)],
+    ),
+    spec(
+        "table",
+        FIELD,
+        &[
+            required("name", Takes::Text),
+            optional("source", Takes::Text),
+            optional("target", Takes::Text),
+        ],
     ),
     spec("column", FIELD, &[required("name", Takes::Text)]),
     spec(
@@ -193,6 +207,7 @@ pub(super) const SPECS: [Spec; 17] = [
     spec("immutable", FIELD, &[]),
     spec("private", FIELD, &[]),
     spec("default", FIELD, &[required("value", Takes::Literal)]),
+    spec("generated", FIELD, &[optional("always", Takes::Flag)]),
     spec(
         "relation",
         FIELD,
@@ -247,6 +262,14 @@ impl<'a> Use<'a> {
     pub(super) fn flag(&self, name: &str) -> bool {
         self.argument(name)
             .is_some_and(|node| matches!(**node, Literal::Boolean(true)))
+    }
+
+    /// As it was given, or `otherwise`.
+    pub(super) fn flag_or(&self, name: &str, otherwise: bool) -> bool {
+        match self.argument(name).map(|node| &**node) {
+            Some(Literal::Boolean(flag)) => *flag,
+            _ => otherwise,
+        }
     }
 
     pub(super) fn count(&self, name: &str) -> Option<u32> {

@@ -95,7 +95,12 @@ impl<'a> Reader<'a, '_> {
         auth: bool,
     ) -> Option<Field> {
         let name = node.name.as_str();
-        if is_system(name, auth) {
+        let owner = self.model.collection(collection);
+        if owner
+            .fields
+            .iter()
+            .any(|field| field.name == name && is_system(owner, field.id))
+        {
             self.report
                 .error(name_span(&node.name), format!("`{name}` is a system field"))
                 .help("every collection has it by itself: leave it out, or give yours another name");
@@ -121,7 +126,7 @@ impl<'a> Reader<'a, '_> {
         field.unique = applied.has("unique");
         field.immutable = applied.has("immutable");
         field.private = applied.has("private");
-        self.read_field_names(&applied, &mut field);
+        self.read_field_names(collection, &applied, &mut field);
         if let FieldKind::Value(ty) = &field.kind {
             let constraints = self.read_constraints(&applied, ty);
             field.length = constraints.length;
@@ -129,6 +134,7 @@ impl<'a> Reader<'a, '_> {
             field.pattern = constraints.pattern;
         }
         self.read_default(collection, &applied, &mut field);
+        self.read_generated(collection, &applied, &mut field);
         self.note_field_rules(collection, &applied, &field);
         Some(field)
     }
@@ -202,9 +208,9 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn read_field_names(&mut self, applied: &Applied<'a>, field: &mut Field) {
+    fn read_field_names(&mut self, collection: CollectionId, applied: &Applied<'a>, field: &mut Field) {
         if let Some(column) = applied.get("column").and_then(|column| column.text("name")) {
-            self.check_identifier(column.text, column.span);
+            self.check_column(collection, column.text, column.span);
             field.column = column.text.to_owned();
         }
         let renamed = applied.get("renamed").and_then(|renamed| renamed.text("from"));
@@ -222,6 +228,17 @@ impl<'a> Reader<'a, '_> {
         }
         for check in applied.all("check") {
             self.note_check(collection, Some(field.id), check);
+        }
+    }
+
+    /// What Ninefold names has a name that every database takes; what is there has the name that it has.
+    pub(super) fn check_column(&mut self, collection: CollectionId, name: &str, span: super::Span) {
+        if self.model.collection(collection).managed {
+            self.check_identifier(name, span);
+        } else if !names::is_existing(name) {
+            self.report
+                .error(span, format!("{name:?} can't be a name in the database"))
+                .help("1 to 128 bytes, none of them a control character");
         }
     }
 
@@ -243,7 +260,7 @@ fn misfit(used: &Use<'_>, kind: &FieldKind) -> Option<&'static str> {
             matches!(kind, FieldKind::Links { .. }),
             "a type or a to-many relation that is stored",
         ),
-        "column" => (is_stored(kind), "a field with a column of its own"),
+        "column" | "generated" => (is_stored(kind), "a field with a column of its own"),
         "default" => (
             is_stored(kind),
             "a field with a column of its own; a relation to many starts empty",

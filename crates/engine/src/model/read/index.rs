@@ -27,7 +27,7 @@ impl<'a> Reader<'a, '_> {
         let collection = self.model.collection(id);
         let name = match used.text("name") {
             Some(name) => {
-                self.check_identifier(name.text, name.span);
+                self.check_column(id, name.text, name.span);
                 name.text.to_owned()
             }
             None => index_name(collection, &fields),
@@ -124,6 +124,9 @@ impl<'a> Reader<'a, '_> {
     /// Gives indexed text its implied bound, and refuses what no engine could hold.
     fn bound_indexed(&mut self, id: CollectionId, span: Span) {
         let collection = &mut self.model.collections[usize::from(id.0)];
+        if !collection.managed {
+            return;
+        }
         let mut indexes: Vec<Vec<FieldId>> = collection.indexes.iter().map(|index| index.fields.clone()).collect();
         indexes.extend(
             collection
@@ -132,6 +135,7 @@ impl<'a> Reader<'a, '_> {
                 .filter(|field| field.unique)
                 .map(|field| vec![field.id]),
         );
+        indexes.push(collection.key.clone());
         for field in indexes.iter().flatten() {
             bound(&mut collection.fields[usize::from(field.0)]);
         }

@@ -13,8 +13,9 @@ mod directives;
 mod embedded;
 mod field;
 mod index;
+mod key;
 mod literal;
-mod names;
+pub(super) mod names;
 mod relation;
 mod rules;
 mod system;
@@ -184,6 +185,7 @@ impl<'a, 'r> Reader<'a, 'r> {
         self.read_enums();
         self.read_documents();
         self.read_collections();
+        self.read_keys();
         self.resolve_inverses();
         self.read_indexes();
         self.check_collisions();

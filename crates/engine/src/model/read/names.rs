@@ -4,7 +4,7 @@
 pub(super) const IDENTIFIER_BYTES_MAX: usize = 63;
 
 /// `OrderLine` → `order_line`, `HTTPServer` → `http_server`, `userID` → `user_id`.
-pub(super) fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut out = String::with_capacity(name.len() + 4);
     for (index, &letter) in chars.iter().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn snake_case(name: &str) -> String {
 }
 
 /// The path segment of a type: its plural in kebab-case. `OrderLine` → `order-lines`.
-pub(super) fn path_of(type_name: &str) -> String {
+pub(crate) fn path_of(type_name: &str) -> String {
     let snake = snake_case(type_name);
     let words: Vec<&str> = snake.split('_').filter(|word| !word.is_empty()).collect();
     let Some((last, first)) = words.split_last() else {
@@ -87,7 +87,7 @@ const VES: [&str; 10] = [
 const OES: [&str; 6] = ["echo", "hero", "potato", "tomato", "torpedo", "veto"];
 
 /// The English plural of a lower-case word.
-fn plural(word: &str) -> String {
+pub(crate) fn plural(word: &str) -> String {
     if UNCHANGED.contains(&word) {
         return word.to_owned();
     }
@@ -119,6 +119,11 @@ pub(super) fn is_identifier(name: &str) -> bool {
         && name
             .chars()
             .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+/// Whether something that is in a database already can have the name.
+pub(super) fn is_existing(name: &str) -> bool {
+    (1..=128).contains(&name.len()) && !name.chars().any(char::is_control)
 }
 
 /// Lower-case words of letters and digits, joined by hyphens.

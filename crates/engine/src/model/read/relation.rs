@@ -17,13 +17,38 @@ impl<'a> Reader<'a, '_> {
         applied: &Applied<'a>,
         node: &'a Node<FieldDefinition>,
     ) -> FieldKind {
-        let source_table = &self.model.collection(source).table;
-        let target_table = &self.model.collection(target).table;
+        let source_table = self.model.collection(source).table.clone();
+        let target_table = self.model.collection(target).table.clone();
         let (source_column, target_column) = if source == target {
             ("source_id".to_owned(), "target_id".to_owned())
         } else {
-            (column_of(source_table), column_of(target_table))
+            (column_of(&source_table), column_of(&target_table))
         };
+        let managed = self.model.collection(source).managed;
+        if managed && !self.model.collection(target).managed {
+            let target = &self.model.collection(target).name;
+            self.report
+                .error(
+                    name_span(&node.name),
+                    format!("the table of `{target}` is not Ninefold's: nothing can be joined to it"),
+                )
+                .help("write a collection of its own, with a to-one relation to either");
+        }
+        let named = |argument| applied.get("table").and_then(|table| table.text(argument));
+        let mut column = |argument, otherwise| match named(argument) {
+            Some(written) => {
+                self.check_column(source, written.text, written.span);
+                written.text.to_owned()
+            }
+            None => otherwise,
+        };
+        let (source_column, target_column) = (column("source", source_column), column("target", target_column));
+        if source_column.eq_ignore_ascii_case(&target_column) {
+            self.report.error(
+                name_span(&node.name),
+                format!("both columns of the join table would be `{source_column}`"),
+            );
+        }
         let written = applied.get("table").and_then(|table| table.text("name"));
         let (table, span) = match written {
             Some(written) => (written.text.to_owned(), written.span),
@@ -33,7 +58,7 @@ impl<'a> Reader<'a, '_> {
             ),
         };
         let owner = format!("{}.{}", self.model.collection(source).name, node.name);
-        self.claim_table(&table, owner, span);
+        self.claim_table(&table, owner, managed, span);
         FieldKind::Links {
             target,
             table,

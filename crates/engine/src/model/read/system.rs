@@ -1,11 +1,8 @@
 //! The fields that every collection has, and those of accounts.
 
 use super::super::{AccountFields, DefaultValue};
-use super::super::{Field, FieldId, FieldKind, FieldRule, Scalar, SignUp, Value, ValueType};
-
-/// `id`, `created`, `updated`, `version`; of accounts also `email`, `verified`, `roles`.
-const OF_ALL: [&str; 4] = ["id", "created", "updated", "version"];
-const OF_ACCOUNTS: [&str; 3] = ["email", "verified", "roles"];
+use super::super::{Collection, Field, FieldId, FieldKind, FieldRule, Scalar, SignUp, Value, ValueType};
+use super::directives::Use;
 
 /// What the owner and administrators alone may read of an account.
 pub(super) const OWN_ACCOUNT: &str = "record.id == auth.id";
@@ -18,41 +15,81 @@ pub(super) fn is_of_sign_up(name: &str) -> bool {
     OF_SIGN_UP.contains(&name)
 }
 
-pub(super) fn is_system(name: &str, auth: bool) -> bool {
-    OF_ALL.contains(&name) || (auth && OF_ACCOUNTS.contains(&name))
+/// Which of the system fields a collection has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own {
+    id: bool,
+    created: bool,
+    updated: bool,
+    version: bool,
+    auth: bool,
 }
 
-/// Where the system fields stand; they come first.
-pub(super) const ID: FieldId = FieldId(0);
-pub(super) const CREATED: FieldId = FieldId(1);
-pub(super) const UPDATED: FieldId = FieldId(2);
-pub(super) const VERSION: FieldId = FieldId(3);
+impl Own {
+    /// All of them, but for what `@collection` takes away. A table that isn't Ninefold's has none that it isn't said to have.
+    pub(super) fn of(head: Option<&Use<'_>>, managed: bool) -> Self {
+        let flag = |name| head.map_or(managed, |head| head.flag_or(name, managed));
+        Self {
+            id: managed && head.is_none_or(|head| head.argument("key").is_none()),
+            created: flag("created"),
+            updated: flag("updated"),
+            version: flag("version"),
+            auth: head.is_some_and(|head| head.flag("auth")),
+        }
+    }
 
-pub(super) fn account_fields(sign_up: SignUp) -> AccountFields {
+    pub(super) fn is_complete(self) -> bool {
+        self.id && self.created && self.updated && self.version
+    }
+}
+
+/// Whether the collection has it by itself. System fields stand first, and are all there is when this is asked.
+pub(super) fn is_system(collection: &Collection, id: FieldId) -> bool {
+    let field = collection.field(id);
+    let of_account = |account: AccountFields| [account.email, account.verified, account.roles].contains(&id);
+    field.system || collection.account.is_some_and(of_account)
+}
+
+/// Where the fields of accounts stand.
+pub(super) fn account_fields(fields: &[Field], sign_up: SignUp) -> AccountFields {
+    let place = |name| find(fields, name).expect("accounts have their fields");
     AccountFields {
-        email: FieldId(4),
-        verified: FieldId(5),
-        roles: FieldId(6),
+        email: place("email"),
+        verified: place("verified"),
+        roles: place("roles"),
         sign_up,
     }
 }
 
-pub(super) fn fields(auth: bool) -> Vec<Field> {
+pub(super) fn find(fields: &[Field], name: &str) -> Option<FieldId> {
+    fields.iter().find(|field| field.name == name).map(|field| field.id)
+}
+
+pub(super) fn fields(wanted: Own) -> Vec<Field> {
     let moment = ValueType::Scalar(Scalar::DateTime);
-    let mut fields = vec![
-        own("id", "Identifies the record: a UUIDv7.", ValueType::Scalar(Scalar::Id)),
-        own("created", "When the record was created.", moment.clone()),
-        own("updated", "When the record last changed.", moment),
-        own(
+    let mut fields = Vec::new();
+    if wanted.id {
+        let id = own("id", "Identifies the record: a UUIDv7.", ValueType::Scalar(Scalar::Id));
+        fields.push(Field { immutable: true, ..id });
+    }
+    if wanted.created {
+        let created = own("created", "When the record was created.", moment.clone());
+        fields.push(Field {
+            immutable: true,
+            ..created
+        });
+    }
+    if wanted.updated {
+        fields.push(own("updated", "When the record last changed.", moment));
+    }
+    if wanted.version {
+        fields.push(own(
             "version",
             "Counts the record's changes, from 1.",
             ValueType::Scalar(Scalar::Long),
-        ),
-    ];
-    for field in &mut fields[..2] {
-        field.immutable = true;
+        ));
     }
-    if auth {
+    if wanted.auth {
         let mut email = of_account(
             "email",
             "The address to sign in with.",
@@ -112,6 +149,7 @@ pub(super) fn plain(name: &str, kind: FieldKind) -> Field {
         range: None,
         pattern: None,
         default: None,
+        generated: None,
         read: FieldRule::Inherit,
         write: FieldRule::Inherit,
         renamed_from: None,

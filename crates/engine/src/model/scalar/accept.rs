@@ -277,7 +277,7 @@ fn parsed(value: Option<Value>, otherwise: &str) -> Result<Value, Fault> {
 }
 
 fn accept_text(text: &str, most: u32, bounds: Bounds<'_>) -> Result<Value, Fault> {
-    if text.contains('\0') {
+    if text.contains('\0') && !unlimited!(Nul) {
         return fault("nul", "must not hold the character U+0000");
     }
     // The number of bytes bounds the number of characters from above: most texts need no count.
@@ -332,18 +332,18 @@ fn shown(bound: &Value) -> String {
 fn any_json(json: &Json) -> Result<Value, Fault> {
     check_json(json, 1)?;
     let text = json.to_string();
-    if text.len() > JSON_BYTES_MAX {
+    if text.len() > JSON_BYTES_MAX && !unlimited!(JsonBytes) {
         return fault("too_large", too_large());
     }
     Ok(Value::Json(text.into()))
 }
 
 fn check_json(json: &Json, depth: usize) -> Result<(), Fault> {
-    let nul = |text: &str| match text.contains('\0') {
+    let nul = |text: &str| match text.contains('\0') && !unlimited!(Nul) {
         true => fault("nul", "must not hold the character U+0000"),
         false => Ok(()),
     };
-    if depth > JSON_DEPTH_MAX && (json.is_array() || json.is_object()) {
+    if depth > JSON_DEPTH_MAX && !unlimited!(JsonDepth) && (json.is_array() || json.is_object()) {
         return fault("too_deep", too_deep());
     }
     match json {

@@ -1,30 +1,58 @@
 //! A record's key as it stands in a path: what `Display` of [`Key`] writes.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
-use crate::model::{Collection, Date, FieldKind, Key, Scalar, Timestamp, Value, ValueType};
+use crate::model::{Collection, Date, FieldId, FieldKind, Key, Model, Scalar, Timestamp, Value, ValueType};
 
-impl Collection {
-    /// The key in a path segment; `None` for what no record's key can be.
-    pub fn parse_key(&self, text: &str) -> Option<Key> {
-        if let [_] = self.key.as_slice() {
-            return self.key_part(0, text).map(|part| Key(vec![part]));
+impl Model {
+    /// The key in a path segment; `None` for what no record's key can be. Parts of a key of several are separated by
+    /// commas; a comma or percent sign in one of them is percent-encoded.
+    pub fn parse_key(&self, collection: &Collection, text: &str) -> Option<Key> {
+        if let [part] = collection.key.as_slice() {
+            return self.key_part(collection, *part, text).map(|part| Key(vec![part]));
         }
         let parts: Vec<&str> = text.split(',').collect();
-        if parts.len() != self.key.len() {
+        if parts.len() != collection.key.len() {
             return None;
         }
-        let values = parts.iter().enumerate().map(|(index, part)| self.key_part(index, part));
+        let values = collection.key.iter().zip(parts).map(|(field, part)| {
+            let part = decoded(part)?;
+            self.key_part(collection, *field, &part)
+        });
         values.collect::<Option<Vec<_>>>().map(Key)
     }
 
-    fn key_part(&self, index: usize, text: &str) -> Option<Value> {
-        match &self.field(self.key[index]).kind {
+    fn key_part(&self, collection: &Collection, field: FieldId, text: &str) -> Option<Value> {
+        match &collection.field(field).kind {
             FieldKind::Value(ValueType::Scalar(scalar)) => key_value(*scalar, text),
-            FieldKind::Reference { .. } => key_value(Scalar::Id, text),
+            FieldKind::Reference { target, .. } => match self.parse_key(self.collection(*target), text)?.0.as_slice() {
+                [value] => Some(value.clone()),
+                _ => None,
+            },
             _ => None,
         }
     }
+}
+
+/// `None` for an escape that `Display` of [`Key`] doesn't write.
+fn decoded(part: &str) -> Option<Cow<'_, str>> {
+    if !part.contains('%') {
+        return Some(Cow::Borrowed(part));
+    }
+    let mut pieces = part.split('%');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (sign, rest) = match piece.get(..2)? {
+            "25" => ('%', &piece[2..]),
+            "2C" | "2c" => (',', &piece[2..]),
+            _ => return None,
+        };
+        text.push(sign);
+        text.push_str(rest);
+    }
+    Some(Cow::Owned(text))
 }
 
 fn key_value(scalar: Scalar, text: &str) -> Option<Value> {

@@ -17,7 +17,7 @@ pub(super) fn int(json: &Json) -> Result<i64, Fault> {
     let Some(int) = whole(number) else {
         return fault("wrong_type", "must be a whole number of 32 bits");
     };
-    if i32::try_from(int).is_err() {
+    if i32::try_from(int).is_err() && !unlimited!(IntRange) {
         return fault("out_of_range", format!("must be between {} and {}", i32::MIN, i32::MAX));
     }
     Ok(int)

@@ -202,15 +202,15 @@ fn keys_come_from_paths() {
     let model = model();
     let thing = model.by_name("Thing").unwrap();
     let id = "0190a5b0-0000-7000-8000-0000000000ff";
-    assert_eq!(thing.parse_key(id).unwrap().to_string(), id);
-    assert_eq!(thing.parse_key(&id.to_uppercase()).unwrap().to_string(), id);
+    assert_eq!(model.parse_key(thing, id).unwrap().to_string(), id);
+    assert_eq!(model.parse_key(thing, &id.to_uppercase()).unwrap().to_string(), id);
     for wrong in [
         "",
         "1",
         "{0190a5b0-0000-7000-8000-0000000000ff}",
         "0190a5b0000070008000000000000ff0",
     ] {
-        assert_eq!(thing.parse_key(wrong), None, "{wrong}");
+        assert_eq!(model.parse_key(thing, wrong), None, "{wrong}");
     }
 }
 

@@ -12,11 +12,11 @@ use std::time::Duration;
 use crate::access::Permit;
 use crate::error::{Error, ErrorCode, FieldError};
 use crate::expr::{Aliases, Before};
-use crate::model::{Collection, CollectionId, FieldId, Key, Model, Value};
+use crate::model::{Collection, CollectionId, FieldId, Model, Value};
 use crate::operations::export::LINKS_MAX;
 use crate::operations::input::{Mode, Named, Parsed, Parser};
 use crate::operations::write::Planner;
-use crate::operations::{Ctx, Data, WriteOptions};
+use crate::operations::{Ctx, Data, Precondition, WriteOptions};
 use crate::pipeline::{Engine, Moment};
 use crate::ports::staging::{Obstacle, Published, StagePlan, Staged, Staging};
 use crate::query::{Alias, Assignment, Judgement, Refusal};
@@ -65,6 +65,12 @@ impl Engine {
         if !ctx.principal.is_administrator() {
             return Err(grants.denied(&format!("import {}", target.path)));
         }
+        if let Some(reason) = no_import(target) {
+            return Err(Error::new(
+                ErrorCode::Forbidden,
+                format!("{} can't be imported: {reason}", target.path),
+            ));
+        }
         let mut after = Vec::new();
         for check in target.checks.iter().filter(|check| !check.rule.is_local()) {
             let holds = grants.lower(&check.rule, Alias::ROOT, &mut Aliases::default(), Before::Absent)?;
@@ -90,6 +96,19 @@ impl Engine {
             relations: Relations::default(),
             judged,
         })
+    }
+}
+
+/// An import is staged in a table like the collection's own, record by record.
+fn no_import(collection: &Collection) -> Option<&'static str> {
+    if collection.read_only {
+        Some("it is read only")
+    } else if !collection.managed {
+        Some("its table is not managed by Ninefold; use the tool that the database came with")
+    } else if collection.key.len() > 1 {
+        Some("its records have a key of several fields; create them, up to 100 at once")
+    } else {
+        None
     }
 }
 
@@ -191,6 +210,7 @@ impl Import<'_> {
             grants: self.moment.grants(&self.ctx, "create"),
             collection: self.collection(),
             options,
+            precondition: &Precondition::None,
             named,
         }
     }
@@ -241,7 +261,7 @@ impl Planner<'_> {
         };
         let mut parsed = parser.parse(&data, Mode::Create);
         self.nulls(&data, &mut parsed);
-        let key = Key::id(parsed.id.unwrap_or_else(|| self.engine.clock().new_id()));
+        let key = self.key(&mut parsed);
         let image = self.image(&key, &mut parsed, system);
         self.accept(&mut parsed)?;
         for check in self.collection.checks.iter().filter(|check| check.rule.is_local()) {

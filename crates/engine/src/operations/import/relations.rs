@@ -14,7 +14,7 @@ use crate::access::Permit;
 use crate::error::{Error, FieldError};
 use crate::model::{Collection, CollectionId, Field, FieldId, FieldKind, Model, Value, closest};
 use crate::operations::Data;
-use crate::query::{Alias, Comparison, Item, ListPlan, Pred, Projection, Shape, SortKey, Term};
+use crate::query::{Alias, Comparison, Freshness, Item, ListPlan, Pred, Projection, Shape, SortKey, Term};
 
 /// Values remembered per column; beyond it all are forgotten at once.
 const REMEMBERED_MAX: usize = 100_000;
@@ -265,6 +265,7 @@ impl Import<'_> {
                 items: vec![item(key), item(field)],
             }),
             bindings: self.moment.bindings(&self.ctx),
+            freshness: Freshness::Latest,
             deadline: Instant::now() + QUESTION_TIMEOUT,
         }
     }

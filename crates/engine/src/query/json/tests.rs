@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::*;
@@ -84,6 +86,7 @@ fn nested(model: &Model, named: bool) -> Box<Nested> {
     Box::new(Nested {
         guard: Pred::Const(true),
         projection: named.then_some(projection),
+        is_key: false,
         limit: 10,
     })
 }
@@ -122,7 +125,7 @@ fn what_is_hidden_is_left_out() {
 #[test]
 fn relations_are_keys_or_records() {
     let model = Model::read(SCHEMA, "schema.graphql").unwrap();
-    let ana = || Value::Record(Box::new(Row(vec![Value::text("Ana")])));
+    let ana = || Value::Record(Arc::new(Row(vec![Value::text("Ana")])));
     let first = "00000000-0000-0000-0000-000000000001";
     check(&[("owner", Shape::Value, id(1))], &format!(r#"{{"owner":"{first}"}}"#));
     check(&[("owner", Shape::Value, Value::Null)], r#"{"owner":null}"#);
@@ -149,9 +152,15 @@ fn relations_are_keys_or_records() {
 fn a_key_is_a_value_or_the_text_of_a_path() {
     let model = Model::read(SCHEMA, "schema.graphql").unwrap();
     let mut out = Vec::new();
-    write_key(&mut out, model.by_path("rooms").unwrap(), &Key::id(Uuid::from_u128(1)));
     write_key(
         &mut out,
+        &model,
+        model.by_path("rooms").unwrap(),
+        &Key::id(Uuid::from_u128(1)),
+    );
+    write_key(
+        &mut out,
+        &model,
         model.by_path("rooms").unwrap(),
         &Key(vec![Value::Int(1), Value::text("a")]),
     );

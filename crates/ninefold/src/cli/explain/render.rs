@@ -107,7 +107,7 @@ impl Explained<'_> {
             text,
             "  add to type {}:  {}",
             self.type_name(advice),
-            self.directive(advice)
+            advice.directive(self.model)
         );
         text.push_str("  the plan with it:\n");
         write_steps(text, &advice.steps, "    ");
@@ -115,16 +115,6 @@ impl Explained<'_> {
 
     fn type_name(&self, advice: &Advice) -> &str {
         &self.model.collection(advice.collection).name
-    }
-
-    /// The line to add to the schema.
-    fn directive(&self, advice: &Advice) -> String {
-        let collection = self.model.collection(advice.collection);
-        let fields = advice
-            .fields
-            .iter()
-            .map(|field| format!("{:?}", collection.field(*field).name));
-        format!("@index(fields: [{}])", fields.collect::<Vec<_>>().join(", "))
     }
 
     pub(super) fn json(&self) -> Value {
@@ -143,7 +133,7 @@ impl Explained<'_> {
         let advice = |advice: &Advice| {
             json!({
                 "type": self.type_name(advice),
-                "directive": self.directive(advice),
+                "directive": advice.directive(self.model),
                 "plan": advice.steps.iter().map(step).collect::<Vec<_>>(),
             })
         };
@@ -196,6 +186,7 @@ fn write_statement(text: &mut String, number: usize, statement: &Traced) {
             let rows = if count == 1 { "row" } else { "rows" };
             let _ = writeln!(text, "  {count} {rows} in {:.1} ms", took.as_secs_f64() * 1e3);
         }
+        Outcome::Planned => {}
         Outcome::Interrupted => text.push_str("  took too long, and was given up\n"),
     }
     write_steps(text, &statement.steps, "    ");
@@ -245,7 +236,7 @@ fn part(part: &Anatomy) -> Value {
 fn statement(statement: &Traced) -> Value {
     let (rows, took_ms) = match statement.outcome {
         Outcome::Rows { count, took } => (Some(count), Some(took.as_secs_f64() * 1e3)),
-        Outcome::Interrupted => (None, None),
+        Outcome::Interrupted | Outcome::Planned => (None, None),
     };
     json!({
         "text": statement.text,

@@ -18,6 +18,10 @@ pub(super) fn read(input: impl Read, sink: &mut Sink) -> Result<(), End> {
     };
     let mut unheard = None;
     let mut json = Deserializer::from_reader(input);
+    #[cfg(feature = "mutants")]
+    if mutant!(FileDepth) {
+        json.disable_recursion_limit();
+    }
     let list = List {
         sink,
         left: &left,

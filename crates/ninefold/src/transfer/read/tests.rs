@@ -12,9 +12,13 @@ type Person @collection {
 
 /// All that the thread says: a record as JSON, another thing in words.
 fn told(format: Format, bytes: impl Into<Vec<u8>>) -> Vec<String> {
+    told_from(format, Box::new(Cursor::new(bytes.into())))
+}
+
+fn told_from(format: Format, source: Box<dyn Read + Send>) -> Vec<String> {
     let model = Model::read(SCHEMA, "schema.graphql").unwrap_or_else(|report| panic!("{report}"));
     let collection = model.collections[0].id;
-    let input = Input::new(Box::new(Cursor::new(bytes.into())), None);
+    let input = Input::new(source, None);
     let mut messages = start(input, format, Arc::new(model), collection).unwrap();
     let mut told: Vec<(u64, String)> = Vec::new();
     while let Some(message) = messages.blocking_recv() {
@@ -74,6 +78,23 @@ fn csv_quotes_lines_and_marks() {
         &[r#"2 {"name":"a \"b\"\r\nc, d","age":1}"#, r#"5 {"name":"e","age":2}"#],
     );
     check(Format::Csv, "name\ra\rb\r", &[r#"1 {"name":"a"}"#, r#"2 {"name":"b"}"#]);
+}
+
+/// A byte at a time, as a slow pipe gives them.
+struct Bytes(Cursor<&'static str>);
+
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(&mut buffer[..1])
+    }
+}
+
+#[test]
+fn csv_marks_are_none_however_they_come() {
+    let text = "\u{feff}\u{feff}name\na\n";
+    let expected = [r#"2 {"name":"a"}"#];
+    assert_eq!(told(Format::Csv, text), expected);
+    assert_eq!(told_from(Format::Csv, Box::new(Bytes(Cursor::new(text)))), expected);
 }
 
 #[test]

@@ -112,7 +112,8 @@ fn asked(description: &serde_json::Value) -> BTreeSet<String> {
                     .expect("a parameter has a name")
                     .to_lowercase();
                 // These say nothing about which data is asked for.
-                let neutral = ["x-request-id", "traceparent", "last-event-id"].contains(&name.as_str());
+                let neutral =
+                    ["x-request-id", "traceparent", "last-event-id", "ninefold-written"].contains(&name.as_str());
                 if parameter["in"] != "path" && !neutral {
                     ways.insert(format!("{operation_name} {name}"));
                 }

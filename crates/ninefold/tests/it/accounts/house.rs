@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use engine::access::Principal;
 use engine::model::Timestamp;
 use engine::model::migration::Folder;
-use engine::operations::{Action, Ctx, Data, Step, WriteOptions};
+use engine::operations::{Action, Ctx, Data, Precondition, Reads, Step, WriteOptions};
 use engine::ports::Secret;
 use engine::ports::accounts::AccountStore;
 use engine::ports::migrator::{self, Migrator};
@@ -73,6 +73,7 @@ impl House {
             clock: clock.clone(),
             limits: Limits::default(),
             cursor_key: [0; 32],
+            slow_query: None,
         }));
         let mut config = Config::default();
         config.password.memory_kib = 8;
@@ -195,6 +196,7 @@ impl House {
         let step = Step {
             action,
             collection: "users".to_owned(),
+            precondition: Precondition::None,
             alias: None,
         };
         let written = self.engine.write(&ctx, vec![step], &WriteOptions::default()).await;
@@ -239,6 +241,7 @@ pub(super) fn visitor() -> Ctx {
         request_id: "test".into(),
         deadline: Instant::now() + Duration::from_secs(30),
         address: None,
+        reads: Reads::Latest,
     }
 }
 

@@ -3,7 +3,9 @@
  * - appends to DISK_RECORD what was written and what was synced, in the order in which it happened. A sync then takes a
  *   millisecond and does nothing else: what it promises is checked against the record (`record.rs`), on any disk;
  * - obeys DISK_ORDERS, a file that begins with a letter and a number: f - the disk is full, w - writes fail, s - syncs fail,
- *   r - reads fail, anything else - all is well; and by so many seconds is the clock of the wall moved.
+ *   r - reads fail, anything else - all is well; and by so many seconds is the clock of the wall moved. A sync that fails is
+ *   told once to everybody who has the file open, as Linux does it since 4.13: what a sync of the side thread has lost, the
+ *   writer's own next sync doesn't hide.
  *
  * Either may be unset. What is not wrapped here would be missing from the record; the tests look that it holds what it must.
  */
@@ -38,6 +40,8 @@ static unsigned char files[DESCRIPTORS];
 static int record = -1, orders = -1;
 static const char *folder;
 static uint64_t syncs;
+/* By file: how many syncs have failed; by descriptor: how many of them it was told of. */
+static unsigned failures[PARENT + 1], told[DESCRIPTORS];
 
 #define REAL(name) ((__typeof__(&name))real(#name))
 
@@ -95,7 +99,10 @@ static int opened(const char *path, int flags, mode_t mode, int (*open_really)(c
     pthread_mutex_lock(&order);
     int is_new = file != NONE && (flags & O_CREAT) && access(path, F_OK) != 0;
     int descriptor = open_really(path, flags, mode);
-    if (descriptor >= 0 && descriptor < DESCRIPTORS) files[descriptor] = file;
+    if (descriptor >= 0 && descriptor < DESCRIPTORS) {
+        files[descriptor] = file;
+        told[descriptor] = failures[file];
+    }
     if (descriptor >= 0 && is_new) note(CREATED, file, 0, NULL, 0);
     pthread_mutex_unlock(&order);
     return descriptor;
@@ -160,9 +167,13 @@ int fsync(int descriptor) {
         REAL(fsync)(descriptor);
     else
         usleep(1000);
-    int fails = ordered(NULL) == 's';
     pthread_mutex_lock(&order);
+    int fails = ordered(NULL) == 's';
+    if (fails) failures[file]++;
     note(fails ? SYNC_FAILS : SYNC_ENDS, file, number, NULL, 0);
+    /* One that only tells of an earlier failure has itself done what it should. */
+    fails = told[descriptor] != failures[file];
+    told[descriptor] = failures[file];
     pthread_mutex_unlock(&order);
     if (fails) errno = EIO;
     return fails ? -1 : 0;

@@ -8,6 +8,7 @@ use store_sql::mutants::Mutant;
 use super::node::Setup;
 use super::power::Weather;
 use super::{Dice, faults, history, kill, power};
+use crate::{outages, replicas};
 
 /// A missing defence is found within so many kills, cuts or so long a history, or not at all.
 const KILLS_MAX: usize = 100;
@@ -28,6 +29,11 @@ async fn findings(mutant: Mutant) -> Vec<String> {
         Mutant::Sync | Mutant::AnswerAfterCommit => power::run(setup, Weather::Fair, CUTS_MAX, Dice::fresh()).await,
         Mutant::Savepoint | Mutant::KeyWithWrite => kill::run(setup, KILLS_MAX, Dice::fresh()).await.findings,
         Mutant::OneTransaction | Mutant::OneMoment => history::run(setup, HISTORY_MAX, Dice::fresh()).await,
+        Mutant::TryAgain => outages::given_up(setup.mutant).await,
+        Mutant::LostPrimary => outages::failover::switched_over(setup.mutant).await,
+        Mutant::SignOfLife => outages::stalled(setup.mutant).await,
+        Mutant::OwnWrites => replicas::own_writes(setup.mutant).await,
+        Mutant::LagLimit => replicas::too_old(setup.mutant).await,
         Mutant::Presence => faults::take_away(setup).await,
     }
 }

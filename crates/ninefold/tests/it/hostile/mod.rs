@@ -1,7 +1,8 @@
 //! Clients that mean ill, or are broken: limits hold, and others are served meanwhile.
 //!
-//! Where a time-out is what holds, a control lifts it and shows that the attack would succeed without it.
+//! `defences` shows of each limit that its attack would succeed without it; some time-outs have a control in their own test.
 
+mod defences;
 mod input;
 mod protocol;
 mod slow;
@@ -10,14 +11,25 @@ mod sockets;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::binary::Server;
+use crate::binary::{Server, ninefold};
+
+/// What `defences` runs tests with: the defence that is out, settings that win over a test's own, and how many seconds are
+/// waited for what never comes then.
+const MUTANT: &str = "NINEFOLD_MUTANT";
+const SETTINGS: &str = "NINEFOLD_LIFTED";
+const PATIENCE: &str = "NINEFOLD_PATIENCE_S";
 
 /// Longer than anything should take, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(30);
+fn patience() -> Duration {
+    let seconds = std::env::var(PATIENCE).map_or(30, |seconds| seconds.parse().expect("a number of seconds"));
+    Duration::from_secs(seconds)
+}
 
 const SCHEMA: &str = r#"
 type User @collection(auth: true, signUp: OPEN) @access(read: "auth != null") { name: String }
@@ -33,6 +45,32 @@ type Note @collection @access(read: "true", create: "true", update: "true", dele
 }
 "#;
 
+/// A server with these settings.
+async fn serve(dir: &TempDir, settings: &[&str]) -> Server {
+    let mut command = ninefold([
+        "serve",
+        dir.path().to_str().unwrap(),
+        "--migrate",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    let lifted = std::env::var(SETTINGS).unwrap_or_default();
+    for setting in settings.iter().copied().chain(lifted.split(' ')) {
+        if !setting.is_empty() {
+            command.args(["--set", setting]);
+        }
+    }
+    launch(command).await
+}
+
+async fn launch(mut command: Command) -> Server {
+    if let Some(mutant) = std::env::var_os(MUTANT) {
+        command.env(MUTANT, mutant);
+    }
+    command.env_remove(SETTINGS).env_remove(PATIENCE);
+    Server::launch(command).await
+}
+
 async fn connect(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
 }
@@ -45,7 +83,7 @@ async fn send(stream: &mut TcpStream, bytes: impl AsRef<[u8]>) {
 async fn rest(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     // A connection that is reset has been closed, too.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut answer))
+    let _ = timeout(patience(), stream.read_to_end(&mut answer))
         .await
         .expect("the server closes in time");
     String::from_utf8_lossy(&answer).into_owned()
@@ -65,7 +103,7 @@ async fn answer(stream: &mut TcpStream) -> String {
             }
         }
         let mut byte = [0];
-        let read = timeout(PATIENCE, stream.read(&mut byte))
+        let read = timeout(patience(), stream.read(&mut byte))
             .await
             .expect("an answer in time")
             .unwrap();
@@ -89,7 +127,7 @@ async fn is_open_after(stream: &mut TcpStream, while_: Duration) -> bool {
 
 /// Others are served.
 async fn is_well(server: &Server) {
-    let served = timeout(PATIENCE, server.client().get("/api/notes?limit=1")).await;
+    let served = timeout(patience(), server.client().get("/api/notes?limit=1")).await;
     assert_eq!(served.expect("an answer in time").status, 200);
 }
 

@@ -3,17 +3,13 @@
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use super::{SCHEMA, answer, connect, is_well, rest, send};
-use crate::binary::{Server, folder};
-
-async fn server(dir: &tempfile::TempDir) -> Server {
-    Server::start("serve", dir.path(), &["--migrate"]).await
-}
+use super::{SCHEMA, answer, connect, is_well, rest, send, serve};
+use crate::binary::folder;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pipelined_requests_are_answered_in_order() {
     let dir = folder(SCHEMA);
-    let server = server(&dir).await;
+    let server = serve(&dir, &[]).await;
     let mut stream = connect(server.address).await;
     let body = json!({"text": "piped"}).to_string();
     let create = format!(
@@ -40,7 +36,7 @@ async fn pipelined_requests_are_answered_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_closes_one_half_is_gone() {
     let dir = folder(SCHEMA);
-    let server = server(&dir).await;
+    let server = serve(&dir, &[]).await;
     for sent in ["", "GET /api/no", "GET /api/notes HTTP/1.1\r\nhost: x\r\n\r\n"] {
         let mut stream = connect(server.address).await;
         send(&mut stream, sent).await;
@@ -65,7 +61,7 @@ async fn who_closes_one_half_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_only_sent_where_it_is_wanted() {
     let dir = folder(SCHEMA);
-    let server = server(&dir).await;
+    let server = serve(&dir, &[]).await;
     let body = json!({"text": "expected"}).to_string();
     let head = |length: usize| {
         format!(
@@ -89,8 +85,8 @@ async fn a_body_is_only_sent_where_it_is_wanted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_could_smuggle_a_request_is_refused() {
     let dir = folder(SCHEMA);
-    let server = server(&dir).await;
-    let hidden = "GET /api/notes HTTP/1.1\r\nhost: hidden\r\n\r\n";
+    let server = serve(&dir, &[]).await;
+    let hidden = "GET /api/notes HTTP/1.1\r\nhost: hidden\r\nconnection: close\r\n\r\n";
     let post = "POST /api/notes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     for attack in [
         format!(
@@ -124,7 +120,7 @@ async fn what_could_smuggle_a_request_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_lengths_the_chunks_count() {
     let dir = folder(SCHEMA);
-    let server = server(&dir).await;
+    let server = serve(&dir, &[]).await;
     let body = json!({"text": "chunked"}).to_string();
     let mut stream = connect(server.address).await;
     let attack = format!(
@@ -143,15 +139,25 @@ async fn of_two_lengths_the_chunks_count() {
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_of_headers_are_refused() {
     let dir = folder(SCHEMA);
-    let server = server(&dir).await;
-    let many: String = (0..5_000).map(|number| format!("x-{number}: y\r\n")).collect();
+    let server = serve(&dir, &[]).await;
+    let headers = |count| {
+        (0..count)
+            .map(|number| format!("x-{number}: y\r\n"))
+            .collect::<String>()
+    };
+    let (some, many) = (headers(200), headers(5_000));
     let long = format!("x-long: {}\r\n", "y".repeat(100_000));
     let path = format!("/api/notes?filter={}", "x".repeat(100_000));
-    for (path, headers) in [("/api/notes", many.as_str()), ("/api/notes", &long), (&path, "")] {
+    for (path, headers) in [
+        ("/api/notes", some.as_str()),
+        ("/api/notes", &many),
+        ("/api/notes", &long),
+        (&path, ""),
+    ] {
         let mut stream = connect(server.address).await;
         // It may close while we still write.
         let _ = stream
-            .write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n{headers}\r\n").as_bytes())
+            .write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n").as_bytes())
             .await;
         let answered = rest(&mut stream).await;
         let is_refused = ["HTTP/1.1 431", "HTTP/1.1 414", "HTTP/1.1 400"]

@@ -5,24 +5,16 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use super::{PATIENCE, SCHEMA, connect, is_open_after, is_well, rest, send};
+use super::{SCHEMA, connect, is_open_after, is_well, patience, rest, send, serve};
 use crate::binary::{Server, folder};
 
 /// How long a connection lives that the limits don't end.
 const A_WHILE: Duration = Duration::from_secs(3);
 
-async fn server(dir: &tempfile::TempDir, limits: &[&str]) -> Server {
-    let mut arguments = vec!["--migrate"];
-    for limit in limits {
-        arguments.extend(["--set", limit]);
-    }
-    Server::start("serve", dir.path(), &arguments).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_trickles_is_given_up() {
     let dir = folder(SCHEMA);
-    let limited = server(&dir, &["limits.header_timeout_ms=500"]).await;
+    let limited = serve(&dir, &["limits.header_timeout_ms=500"]).await;
     let mut stream = connect(limited.address).await;
     let (mut reading, mut writing) = stream.split();
     let trickle = async {
@@ -41,7 +33,7 @@ async fn a_head_that_trickles_is_given_up() {
         let mut answer = Vec::new();
         let _ = tokio::io::AsyncReadExt::read_to_end(&mut reading, &mut answer).await;
     };
-    let ended = tokio::time::timeout(PATIENCE, async {
+    let ended = tokio::time::timeout(patience(), async {
         tokio::select! { () = trickle => {}, () = closed => {} }
     })
     .await;
@@ -52,7 +44,7 @@ async fn a_head_that_trickles_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_trickles_is_answered_with_a_time_out() {
     let dir = folder(SCHEMA);
-    let limited = server(&dir, &["limits.request_timeout_ms=500"]).await;
+    let limited = serve(&dir, &["limits.request_timeout_ms=500"]).await;
     let mut stream = connect(limited.address).await;
     let head = "POST /api/notes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{";
     send(&mut stream, head).await;
@@ -78,6 +70,19 @@ async fn ask_and_do_not_read(server: &Server) -> tokio::net::TcpStream {
     stream
 }
 
+/// How many sockets it has when the connections of earlier requests are gone.
+async fn sockets_at_rest(server: &Server) -> usize {
+    let (mut count, mut since) = (server.sockets(), tokio::time::Instant::now());
+    while since.elapsed() < Duration::from_millis(500) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let now = server.sockets();
+        if now != count {
+            (count, since) = (now, tokio::time::Instant::now());
+        }
+    }
+    count
+}
+
 /// Whether the server has let go of the connection: the number of its open sockets says so, whatever the kernel holds.
 async fn has_let_go(server: &Server, before: usize, within: Duration) -> bool {
     let until = tokio::time::Instant::now() + within;
@@ -93,17 +98,17 @@ async fn has_let_go(server: &Server, before: usize, within: Duration) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_reads_is_given_up() {
     let dir = folder(SCHEMA);
-    let limited = server(&dir, &["limits.write_timeout_ms=500"]).await;
-    let before = limited.sockets();
+    let limited = serve(&dir, &["limits.write_timeout_ms=500"]).await;
+    let before = sockets_at_rest(&limited).await;
     let stream = ask_and_do_not_read(&limited).await;
-    assert!(has_let_go(&limited, before, PATIENCE).await, "the connection is kept");
+    assert!(has_let_go(&limited, before, patience()).await, "the connection is kept");
     is_well(&limited).await;
     drop(stream);
 
     // The control: with a long time-out it is kept.
     let dir = folder(SCHEMA);
-    let patient = server(&dir, &["limits.write_timeout_ms=600000"]).await;
-    let before = patient.sockets();
+    let patient = serve(&dir, &["limits.write_timeout_ms=600000"]).await;
+    let before = sockets_at_rest(&patient).await;
     let stream = ask_and_do_not_read(&patient).await;
     assert!(!has_let_go(&patient, before, A_WHILE).await, "nothing is measured");
     drop(stream);
@@ -112,13 +117,13 @@ async fn an_answer_that_nobody_reads_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_is_closed_and_no_sooner() {
     let dir = folder(SCHEMA);
-    let limited = server(&dir, &["limits.header_timeout_ms=500"]).await;
+    let limited = serve(&dir, &["limits.header_timeout_ms=500"]).await;
     let mut stream = connect(limited.address).await;
     send(&mut stream, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(!is_open_after(&mut stream, PATIENCE).await);
+    assert!(!is_open_after(&mut stream, patience()).await);
     // The control.
     let dir = folder(SCHEMA);
-    let patient = server(&dir, &["limits.header_timeout_ms=600000"]).await;
+    let patient = serve(&dir, &["limits.header_timeout_ms=600000"]).await;
     let mut stream = connect(patient.address).await;
     send(&mut stream, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(is_open_after(&mut stream, A_WHILE).await);

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use super::{PATIENCE, SCHEMA, anonymous_mib, connect, is_open_after, is_well, send};
-use crate::binary::{Server, folder};
+use super::{SCHEMA, anonymous_mib, answer, connect, is_open_after, is_well, launch, patience, send, serve};
+use crate::binary::folder;
 
 const IDLE: usize = 10_000;
 /// Half of it are the sockets' own buffers, and what hyper reads into.
@@ -31,14 +32,8 @@ fn have_files(count: u64) {
 async fn ten_thousand_idle_connections_disturb_nobody() {
     have_files(IDLE as u64 + 1_000);
     let dir = folder(SCHEMA);
-    let limits = [
-        "--migrate",
-        "--set",
-        "limits.connections_max=11000",
-        "--set",
-        "limits.header_timeout_ms=60000",
-    ];
-    let server = Server::start("serve", dir.path(), &limits).await;
+    let limits = ["limits.connections_max=11000", "limits.header_timeout_ms=60000"];
+    let server = serve(&dir, &limits).await;
     is_well(&server).await;
     let before = anonymous_mib(&server);
     let mut idle: Vec<TcpStream> = Vec::with_capacity(IDLE);
@@ -63,19 +58,42 @@ async fn ten_thousand_idle_connections_disturb_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_holds_all_connections_holds_them_for_a_moment() {
     let dir = folder(SCHEMA);
-    let limits = [
-        "--migrate",
-        "--set",
-        "limits.connections_max=8",
-        "--set",
-        "limits.header_timeout_ms=500",
-    ];
-    let server = Server::start("serve", dir.path(), &limits).await;
+    let limits = ["limits.connections_max=8", "limits.header_timeout_ms=500"];
+    let server = serve(&dir, &limits).await;
+    let before = server.sockets();
     let mut held: Vec<TcpStream> = join_all((0..50).map(|_| connect(server.address))).await;
-    is_well(&server).await;
-    for stream in &mut held {
-        assert!(!is_open_after(stream, PATIENCE).await);
+    // Its turn comes after all of them.
+    let well = is_well(&server);
+    tokio::pin!(well);
+    let mut is_served = false;
+    while !is_served {
+        is_served = timeout(Duration::from_millis(10), &mut well).await.is_ok();
+        let held = server.sockets() - before;
+        assert!(held <= 8, "{held} sockets of at most 8");
     }
+    for stream in &mut held {
+        assert!(!is_open_after(stream, patience()).await);
+    }
+    is_well(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_queries_are_counted() {
+    let dir = folder(SCHEMA);
+    let server = serve(&dir, &["limits.watch_max=3"]).await;
+    let question = "GET /api/notes HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n";
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut stream = connect(server.address).await;
+        send(&mut stream, question).await;
+        let answered = answer(&mut stream).await;
+        assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+        held.push(stream);
+    }
+    let mut stream = connect(server.address).await;
+    send(&mut stream, question).await;
+    let answered = answer(&mut stream).await;
+    assert!(answered.starts_with("HTTP/1.1 503"), "{answered}");
     is_well(&server).await;
 }
 
@@ -90,12 +108,16 @@ async fn a_low_limit_of_open_files_is_raised() {
         dir.path().display()
     );
     process.args(["-c", &serve]).kill_on_drop(true);
-    let server = Server::launch(process).await;
+    let server = launch(process).await;
     let held: Vec<TcpStream> = join_all((0..400).map(|_| connect(server.address))).await;
     is_well(&server).await;
-    let until = tokio::time::Instant::now() + PATIENCE;
+    let until = tokio::time::Instant::now() + patience();
     while server.sockets() < held.len() {
-        assert!(tokio::time::Instant::now() < until, "{} sockets", server.sockets());
+        let sockets = server.sockets();
+        assert!(
+            tokio::time::Instant::now() < until,
+            "no more than {sockets} sockets in time"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -3,11 +3,13 @@
 //! Somebody's own tables, indexes, triggers and views are no drift, and neither are columns of theirs in our tables,
 //! unless a record could not be written without them.
 
+use engine::model::migration::MappedTable;
 use engine::model::{StoredCollection, StoredField, StoredIndex, StoredLinks, Structure};
 use rusqlite::Connection;
 
 use super::catalog::Table;
 use super::ddl;
+use crate::mapped::missing;
 
 /// Each difference in words; none when the database is what `structure` says.
 pub(super) fn drift(connection: &Connection, structure: &Structure) -> rusqlite::Result<Vec<String>> {
@@ -49,6 +51,18 @@ pub(super) fn existing(connection: &Connection, target: &Structure) -> rusqlite:
         existing.collections.push(there);
     }
     Ok((existing, differences))
+}
+
+/// Where tables that others made are not as the schema takes them to be.
+pub(super) fn mapped(connection: &Connection, tables: &[MappedTable]) -> rusqlite::Result<Vec<String>> {
+    let mut differences = Vec::new();
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_xinfo(?1)")?;
+    for mapped in tables {
+        let columns = statement.query_map([&mapped.table], |row| row.get(0))?;
+        let columns: Vec<String> = columns.collect::<Result<_, _>>()?;
+        differences.extend(missing(mapped, &columns, str::eq_ignore_ascii_case));
+    }
+    Ok(differences)
 }
 
 /// Compares one table; its links are tables of their own.

@@ -7,6 +7,8 @@
 //! Foreign keys are off meanwhile, for a table is dropped that others refer to and made again; they are checked before
 //! the commit.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use engine::Model;
 use engine::model::migration::{Folder, Found, Leg, Target, route};
 use engine::model::{Structure, Timestamp};
@@ -15,6 +17,8 @@ use rusqlite::Connection;
 
 use render::{Rendered, render};
 use run::failed;
+
+use super::holds;
 
 mod accounts;
 mod action;
@@ -83,7 +87,22 @@ pub fn plan(
     options: Options,
 ) -> Result<RenderedPlan, MigrateError> {
     let legs = route(&find(connection, target)?, folder, target, options.mode)?;
-    rendered(&legs, options.now)
+    let plan = rendered(&legs, options.now)?;
+    let sizes = sizes(connection, holds::tables(&plan)).map_err(sqlite)?;
+    Ok(holds::with_sizes(plan, &sizes))
+}
+
+/// How many records the tables have.
+fn sizes(connection: &Connection, tables: BTreeSet<String>) -> rusqlite::Result<BTreeMap<String, u64>> {
+    let mut sizes = BTreeMap::new();
+    for table in tables {
+        if catalog::Table::read(connection, &table)?.is_some() {
+            let sql = format!("SELECT count(*) FROM {}", ddl::quoted(&table));
+            let size = connection.query_row(&sql, [], |row| row.get(0))?;
+            sizes.insert(table, size);
+        }
+    }
+    Ok(sizes)
 }
 
 /// Reads only.
@@ -116,6 +135,7 @@ fn rendered(legs: &[Leg], now: Timestamp) -> Result<RenderedPlan, MigrateError> 
         plan.legs.push(RenderedLeg {
             files: leg.files.iter().map(|file| file.file_name()).collect(),
             steps: steps.into_iter().map(Rendered::shown).collect(),
+            is_transaction: true,
         });
     }
     Ok(plan)
@@ -123,13 +143,14 @@ fn rendered(legs: &[Leg], now: Timestamp) -> Result<RenderedPlan, MigrateError> 
 
 /// What the database says of itself, and where its catalog says otherwise.
 fn survey(connection: &Connection, target: &Target) -> rusqlite::Result<(Found, Vec<String>)> {
-    let (structure, differences) = match system::read_structure(connection)? {
+    let (structure, mut differences) = match system::read_structure(connection)? {
         Some(structure) => {
             let differences = drift::drift(connection, &structure)?;
             (structure, differences)
         }
         None => drift::existing(connection, &target.structure)?,
     };
+    differences.extend(drift::mapped(connection, &target.mapped)?);
     let applied = system::read_applied(connection)?;
     Ok((Found { structure, applied }, differences))
 }

@@ -6,10 +6,12 @@
 
 use engine::model::migration::{Leg, Step};
 use engine::model::{StoredCollection, StoredLinks, Structure, Timestamp};
-use engine::ports::migrator::{Refusal, RenderedStep};
+use engine::ports::migrator::{Held, Hold, Lasts, Refusal, RenderedStep};
 
-use super::action::{Action, Check, Complaint};
+use super::action::Action;
 use super::ddl::{self, quoted};
+use crate::migrate::check::{Check, Complaint};
+use crate::migrate::holds;
 
 mod fields;
 mod indexes;
@@ -20,6 +22,8 @@ pub(super) struct Rendered {
     pub(super) step: String,
     pub(super) destroys: Option<String>,
     pub(super) needs: Option<String>,
+    /// What others wait for; `None` for a file's own statements.
+    holds: Option<Vec<Hold>>,
     pub(super) actions: Vec<Action>,
 }
 
@@ -29,6 +33,7 @@ impl Rendered {
             text: self.step,
             destroys: self.destroys,
             needs: self.needs,
+            holds: self.holds,
             statements: self.actions.iter().filter_map(Action::shown).collect(),
         }
     }
@@ -98,10 +103,27 @@ impl<'a> Renderer<'a> {
                 step: step.to_string(),
                 destroys: step.destroys(),
                 needs: step.needs(&self.structures[index]),
+                holds: self.holds(index, rebuild && index + 1 == end),
                 actions,
             });
         }
         Ok(())
+    }
+
+    /// There is one writer, and the leg is it.
+    fn holds(&self, index: usize, rebuilds: bool) -> Option<Vec<Hold>> {
+        let step = &self.steps[index];
+        let subject = holds::subject(step)?;
+        let table = self.structures[index]
+            .collection(subject)
+            .or_else(|| self.structures[index + 1].collection(subject))
+            .map_or(subject, |collection| &collection.table);
+        let lasts = match step {
+            _ if rebuilds => Lasts::Writing,
+            Step::AddIndex { .. } => Lasts::Reading,
+            _ => Lasts::Moment,
+        };
+        Some(vec![Hold::new(table, Held::AllWrites, lasts)])
     }
 
     /// The collection as it is before the step.

@@ -7,11 +7,12 @@ use engine::ports::migrator::{MigrateError, Refusal};
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::{Batch, Connection, ErrorCode};
 
-use super::action::{Action, Check, Complaint};
+use super::action::Action;
 use super::catalog;
 use super::ddl::quoted;
 use super::render::Rendered;
 use super::stored;
+use crate::migrate::check::{Check, Complaint};
 
 /// Offenders that a refusal names.
 const EXAMPLES: usize = 3;

@@ -10,12 +10,7 @@ use crate::sqlite::session::{self, Bound};
 
 /// `None`: no value of the type is stored like this.
 pub(super) fn read(held: ValueRef<'_>, kind: &StoredType) -> Option<Value> {
-    let kind = match kind {
-        StoredType::Scalar(scalar) => Kind::of_scalar(*scalar),
-        StoredType::Enum(_) => Kind::Text,
-        StoredType::Document | StoredType::List(_) => Kind::Json,
-    };
-    session::value(held, kind)
+    session::value(held, Kind::of_stored(kind))
 }
 
 pub(super) fn write(value: &Value) -> rusqlite::Result<Held> {

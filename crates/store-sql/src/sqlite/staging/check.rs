@@ -2,8 +2,9 @@
 
 use rusqlite::params;
 
-use super::layout::{Demand, Kind, Layout};
+use super::layout::Layout;
 use super::publish::Publisher;
+use crate::staging::{Demand, Kind};
 
 /// Records that one statement looks at, so that no reader stays in the way of a checkpoint.
 const CHECKED_AT_ONCE: i64 = 20_000;

@@ -5,9 +5,9 @@ use engine::ports::staging::StagePlan;
 use engine::ports::store::StoreError;
 use rusqlite::params;
 
-use super::layout::{Demand, Kind};
 use super::publish::{Outcome, Publisher};
 use crate::sqlite::error::{store_error, unavailable};
+use crate::staging::{Demand, Kind};
 
 /// How often a record is tried that others are in the way of for moments only.
 const ATTEMPTS_MAX: u32 = 8;

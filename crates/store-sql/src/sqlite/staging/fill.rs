@@ -9,10 +9,11 @@ use engine::ports::store::StoreError;
 use engine::query::LinkOperation;
 use rusqlite::{Connection, params};
 
-use super::layout::{Kind, Layout, definitions};
+use super::layout::{Layout, definitions};
 use crate::sqlite::error::{store_error, write_error};
 use crate::sqlite::functions;
 use crate::sqlite::session::Bound;
+use crate::staging::Kind;
 
 /// Page cache, in KiB: what is staged beyond it goes to the file.
 const CACHE_KIB: i64 = 32 * 1024;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::compile::key_field;
 use crate::dialect::{Dialect as _, Sqlite};
 use crate::migrate::condition;
+use crate::staging::{Demand, Kind};
 
 /// A name as SQL.
 pub(super) fn quoted(name: &str) -> String {
@@ -39,24 +40,6 @@ pub(super) struct Links {
     pub(super) target: String,
     /// Its targets are of the collection itself.
     pub(super) own: bool,
-}
-
-/// What a check asks of each staged record.
-pub(super) struct Demand {
-    pub(super) kind: Kind,
-    /// Of a unique index, of a relation.
-    pub(super) what: String,
-    /// True of a record `s` that can't be published.
-    pub(super) fails: String,
-}
-
-/// As it is stored with a problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Taken = 1,
-    NoTarget = 2,
-    Unreached = 3,
-    Judged = 4,
 }
 
 impl Layout {

@@ -16,38 +16,21 @@ mod publish;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
-use async_trait::async_trait;
 use engine::Model;
-use engine::access::Permit;
-use engine::model::FieldId;
-use engine::ports::staging::{Obstacle, Problem, Published, StagePlan, Staged, Staging};
+use engine::ports::staging::{Problem, Published, StagePlan, Staged};
 use engine::ports::store::StoreError;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::error::{store_error, unavailable};
 use super::open::{Place, Possession, beside, try_lock};
 use super::options::SqliteOptions;
 use super::{Shared, connection};
+use crate::staging::{self, Area as _, Demand, Import, problem};
 use fill::Fill;
-use layout::{Demand, Kind, Layout};
+use layout::Layout;
 use publish::Publisher;
-
-/// Batches of records that wait for the thread.
-const WAITING_MAX: usize = 2;
-
-type Job = Box<dyn FnOnce(&mut Area) + Send>;
-
-/// The caller's end. Dropped before the end, it takes back what was published.
-pub(super) struct SqliteStaging {
-    jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
-    /// What came of the records that were handed over last.
-    added: Option<oneshot::Receiver<Result<(), StoreError>>>,
-}
 
 /// The thread's end.
 struct Area {
@@ -69,31 +52,19 @@ enum Phase {
 
 /// # Errors
 /// Another import is under way, or the staging file can't be made.
-pub(super) fn start(
+pub(super) async fn start(
     place: Place,
     shared: Arc<Shared>,
     model: Arc<Model>,
     plan: StagePlan,
-) -> Result<SqliteStaging, StoreError> {
-    let lock = lock(&place.path)?.ok_or_else(|| unavailable("another import is under way"))?;
-    // What a process that died left behind.
-    take_back_left(&place.path, &place.options).map_err(|error| store_error(&error))?;
-    let area = Area::make(place, shared, model, plan, lock)?;
-    let (jobs, mut waiting) = mpsc::channel::<Job>(WAITING_MAX);
-    let thread = thread::Builder::new()
-        .name("sqlite-import".to_owned())
-        .spawn(move || {
-            let mut area = area;
-            while let Some(job) = waiting.blocking_recv() {
-                job(&mut area);
-            }
-        })
-        .map_err(|error| StoreError::Failed(error.to_string()))?;
-    Ok(SqliteStaging {
-        jobs: Some(jobs),
-        thread: Some(thread),
-        added: None,
-    })
+) -> Result<Import, StoreError> {
+    let make = move || {
+        let lock = lock(&place.path)?.ok_or_else(|| unavailable("another import is under way"))?;
+        // What a process that died left behind may have to be taken back first.
+        take_back_left(&place.path, &place.options).map_err(|error| store_error(&error))?;
+        Area::make(place, shared, model, plan, lock)
+    };
+    Import::start("sqlite-import", make).await
 }
 
 /// Takes back what an import that died left behind; for who takes possession of the database. An import that is alive is
@@ -106,6 +77,11 @@ pub(super) fn recover(live: &Path, options: &SqliteOptions) -> Result<(), StoreE
         Some(_lock) => take_back_left(live, options).map_err(|error| store_error(&error)),
         None => Ok(()),
     }
+}
+
+/// Whether the database holds part of an import.
+pub(super) fn is_under_way(live: &Connection) -> rusqlite::Result<bool> {
+    mark::under_way(live).map(|found| found.is_some())
 }
 
 /// Where an import into the database at `live` gathers its records.
@@ -188,7 +164,16 @@ impl Area {
         })
     }
 
-    fn add(&self, records: &[Staged]) -> Result<(), StoreError> {
+    fn checked(&mut self) -> Result<&mut Publisher, StoreError> {
+        match &mut self.phase {
+            Phase::Checked(publisher) => Ok(publisher),
+            Phase::Filling(..) | Phase::Over => Err(StoreError::Failed("an import is checked first".to_owned())),
+        }
+    }
+}
+
+impl staging::Area for Area {
+    fn add(&mut self, records: &[Staged]) -> Result<(), StoreError> {
         match &self.phase {
             Phase::Filling(fill, _) => fill.add(&self.model, records),
             Phase::Checked(_) | Phase::Over => Err(StoreError::Failed("records come before the check".to_owned())),
@@ -214,13 +199,6 @@ impl Area {
         let (publisher, refused) = checked.map_err(|error| store_error(&error))?;
         self.phase = Phase::Checked(Box::new(publisher));
         Ok(refused)
-    }
-
-    fn checked(&mut self) -> Result<&mut Publisher, StoreError> {
-        match &mut self.phase {
-            Phase::Checked(publisher) => Ok(publisher),
-            Phase::Filling(..) | Phase::Over => Err(StoreError::Failed("an import is checked first".to_owned())),
-        }
     }
 
     fn problems(&mut self, behind: u64, limit: u32) -> Result<Vec<Problem>, StoreError> {
@@ -268,96 +246,7 @@ fn problems(connection: &Connection, behind: u64, limit: u32) -> rusqlite::Resul
     )?;
     let rows = statement.query_map([behind, u64::from(limit)], |row| {
         let (place, kind, what): (u64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let field = || FieldId(what.parse().unwrap_or(u16::MAX));
-        let obstacle = match kind {
-            kind if kind == Kind::NoTarget as i64 => Obstacle::NoTarget { field: field() },
-            kind if kind == Kind::Unreached as i64 => Obstacle::Unreached { field: field() },
-            kind if kind == Kind::Judged as i64 => Obstacle::Judged {
-                index: what.parse().unwrap_or(usize::MAX),
-            },
-            _ => Obstacle::Taken {
-                fields: what.split(',').map(str::to_owned).collect(),
-            },
-        };
-        Ok(Problem { place, obstacle })
+        Ok(problem(place, kind, &what))
     })?;
     rows.collect()
-}
-
-impl SqliteStaging {
-    /// Hands `work` to the thread; its answer comes by and by.
-    async fn hand<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Area) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
-        let gone = || StoreError::Failed("the import's thread has ended; see the log".to_owned());
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |area| {
-            // A caller that has gone needs no answer.
-            let _ = reply.send(work(area));
-        });
-        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(job).await.map_err(|_| gone())?;
-        Ok(answer)
-    }
-
-    async fn run<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&mut Area) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.settle().await?;
-        answered(self.hand(work).await?).await
-    }
-
-    /// Waits until the records that were handed over last are in.
-    async fn settle(&mut self) -> Result<(), StoreError> {
-        match self.added.take() {
-            Some(added) => answered(added).await,
-            None => Ok(()),
-        }
-    }
-}
-
-async fn answered<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-    let panicked = || StoreError::Failed("the import panicked; see the log".to_owned());
-    answer.await.unwrap_or_else(|_| Err(panicked()))
-}
-
-impl Drop for SqliteStaging {
-    fn drop(&mut self) {
-        self.jobs.take();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the import's thread panicked");
-        }
-    }
-}
-
-#[async_trait]
-impl Staging for SqliteStaging {
-    async fn add(&mut self, records: Permit<Vec<Staged>>) -> Result<(), StoreError> {
-        let records = records.into_plan();
-        // While these are written the caller makes the next ones.
-        let added = self.hand(move |area| area.add(&records)).await?;
-        self.settle().await?;
-        self.added = Some(added);
-        Ok(())
-    }
-
-    async fn check(&mut self) -> Result<u64, StoreError> {
-        self.run(Area::check).await
-    }
-
-    async fn problems(&mut self, behind: u64, limit: u32) -> Result<Vec<Problem>, StoreError> {
-        self.run(move |area| area.problems(behind, limit)).await
-    }
-
-    async fn publish(&mut self) -> Result<Published, StoreError> {
-        self.run(Area::publish).await
-    }
-
-    async fn take_back(&mut self) -> Result<u64, StoreError> {
-        self.run(Area::take_back).await
-    }
 }

@@ -15,7 +15,7 @@ use engine::ports::staging::{Published, StagePlan};
 use engine::ports::store::StoreError;
 use rusqlite::Connection;
 
-use super::layout::{Demand, Layout, Links};
+use super::layout::{Layout, Links};
 use crate::compile::{self, Frame, Kind as Stored};
 use crate::dialect::Sqlite;
 use crate::session::{Session, at_once};
@@ -26,6 +26,7 @@ use crate::sqlite::open::Possession;
 use crate::sqlite::options::SqliteOptions;
 use crate::sqlite::presence::Presence;
 use crate::sqlite::session::{SqliteSession, value};
+use crate::staging::Demand;
 
 /// The most that a portion should hold the write lock beside another process; a client's write may have to wait so long.
 const HELD_MAX: Duration = Duration::from_millis(4);
@@ -306,7 +307,8 @@ impl Publisher {
         let frame = Frame::reading(model, &plan.bindings);
         let mut session = SqliteSession::writing(&self.connection, Instant::now() + JUDGING_MAX, model);
         for key in self.keys(range, model, plan).map_err(|error| store_error(&error))? {
-            let (statement, _) = compile::written_row(&Sqlite, frame, (collection, &key), None, &plan.after);
+            let truths = plan.after.iter().map(|judgement| &judgement.holds);
+            let (statement, _) = compile::written_row(&Sqlite, frame, (collection, &key), None, truths);
             let rows = at_once(session.query(statement))?;
             let truths = rows.first().map(Vec::as_slice).unwrap_or_default();
             if let Some(index) = truths.iter().position(|truth| *truth != Value::Bool(true)) {

@@ -281,7 +281,7 @@ fn indexes() {
   long: String @length(max: 700)
 }",
         r#"
-            1:6 the index on long, a may hold 955 characters; at most 768 work everywhere; bound the text: @length(max: ...)
+            1:6 the index on long, a may hold 955 characters; at most 752 work everywhere; bound the text: @length(max: ...)
             1:20 an index has 1 to 8 fields
             1:55 A has no field `naem`; did you mean `name`?
             1:85 `a` stands here twice

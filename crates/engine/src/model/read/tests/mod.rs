@@ -4,6 +4,7 @@ use crate::model::*;
 
 mod diagnostics;
 mod docs;
+mod mapped;
 mod rules;
 mod structure;
 

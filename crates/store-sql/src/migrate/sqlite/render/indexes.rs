@@ -3,8 +3,9 @@
 use engine::model::{StoredCollection, StoredIndex, StoredType, Structure};
 
 use crate::dialect::Sqlite;
+use crate::migrate::check::{Check, Complaint};
 use crate::migrate::condition;
-use crate::migrate::sqlite::action::{Action, Check, Complaint};
+use crate::migrate::sqlite::action::Action;
 use crate::migrate::sqlite::ddl::{self, quoted};
 
 /// # Errors

@@ -1,0 +1,217 @@
+//! The statements, as Ninefold's compiler writes them for `bench/app/schema.graphql` on PostgreSQL, and their rows as JSON.
+
+use std::error::Error;
+
+use anyhow::{Result, ensure};
+use bytes::{BufMut, BytesMut};
+use deadpool_postgres::{Client, Transaction};
+use floor::columns::{ARTICLE, AUTHOR, Column, IS_OWN, OWN, POST, USER, write_id, write_time};
+use floor::draft::{Draft, Found, now_ms};
+use tokio_postgres::types::{IsNull, ToSql, Type};
+use tokio_postgres::{IsolationLevel, Row};
+use uuid::Uuid;
+
+use crate::json::{self, EPOCH_MS, Raw};
+
+const POST_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "post" AS t0 WHERE t0."id" = $1::uuid"#;
+const ARTICLE_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "article" AS t0 WHERE t0."id" = $1::uuid AND EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = $2::uuid)"#;
+const POSTS: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body", t0."score", t0."id" FROM "post" AS t0 WHERE t0."category" = $1::text COLLATE "C" ORDER BY 10 DESC, 11 DESC LIMIT $2::bigint"#;
+const ARTICLES: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body", t0."score", t0."id" FROM "article" AS t0 WHERE (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = $1::uuid) AND t0."category" = $2::text COLLATE "C") ORDER BY 12 DESC, 13 DESC LIMIT $3::bigint"#;
+const USERS: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."email", t0."verified", t0."roles", t0."name", (t0."id" = $1::uuid) IS TRUE, (t0."id" = $2::uuid) IS TRUE, (t0."id" = $3::uuid) IS TRUE, t0."id" FROM "user" AS t0 WHERE t0."id" = ANY($4::uuid[])"#;
+const POST_INSERT: &str = r#"INSERT INTO "post" ("id", "created", "updated", "version", "title", "category", "score", "published", "body") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#;
+
+/// A UUID, and a moment in milliseconds since 1970, as parameters.
+#[derive(Debug)]
+struct Id(Uuid);
+#[derive(Debug)]
+struct Moment(i64);
+
+impl ToSql for Id {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::UUID
+    }
+
+    tokio_postgres::types::to_sql_checked!();
+}
+
+impl ToSql for Moment {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_i64((self.0 - EPOCH_MS) * 1000);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::TIMESTAMPTZ
+    }
+
+    tokio_postgres::types::to_sql_checked!();
+}
+
+pub(crate) async fn post(client: &Client, id: Uuid) -> Result<Found> {
+    one(client, POST_BY_ID, &[&Id(id)], POST).await
+}
+
+pub(crate) async fn article(client: &Client, id: Uuid, user: Uuid) -> Result<Found> {
+    one(client, ARTICLE_BY_ID, &[&Id(id), &Id(user)], ARTICLE).await
+}
+
+async fn one(client: &Client, sql: &str, values: &[&(dyn ToSql + Sync)], columns: &[Column]) -> Result<Found> {
+    let statement = client.prepare_cached(sql).await?;
+    let Some(row) = client.query_opt(&statement, values).await? else {
+        return Ok(None);
+    };
+    let mut body = Vec::with_capacity(512);
+    json::write(&mut body, columns, 0..columns.len(), &row)?;
+    body.push(b'}');
+    Ok(Some((body, row.try_get(3)?)))
+}
+
+/// `{"items":[…],"next":"…"|null}`: one row more than the limit is fetched to know whether there is a next page.
+pub(crate) async fn posts(client: &Client, category: &str, limit: u32) -> Result<Vec<u8>> {
+    let statement = client.prepare_cached(POSTS).await?;
+    let rows = client.query(&statement, &[&category, &(i64::from(limit) + 1)]).await?;
+    page(&rows, POST, limit, &mut Vec::new())
+}
+
+/// With the authors' records, fetched by one more statement on the same snapshot, in the place of their ids.
+pub(crate) async fn articles_with_authors(
+    client: &mut Client,
+    user: Uuid,
+    category: &str,
+    limit: u32,
+) -> Result<Vec<u8>> {
+    const QUOTED: usize = 38;
+    let snapshot = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .await?;
+    let statement = snapshot.prepare_cached(ARTICLES).await?;
+    let rows = snapshot
+        .query(&statement, &[&Id(user), &category, &(i64::from(limit) + 1)])
+        .await?;
+    let mut places = Vec::with_capacity(limit as usize);
+    let page = page(&rows, ARTICLE, limit, &mut places)?;
+    let authors = users(&snapshot, user, &places).await?;
+    snapshot.commit().await?;
+    let mut body = Vec::with_capacity(2 * page.len());
+    let mut copied = 0;
+    for (at, id) in &places {
+        if let Some((_, author)) = authors.iter().find(|(found, _)| found == id) {
+            body.extend_from_slice(&page[copied..*at]);
+            body.extend_from_slice(author);
+            copied = at + QUOTED;
+        }
+    }
+    body.extend_from_slice(&page[copied..]);
+    Ok(body)
+}
+
+/// Where in the answer an id stands, and which.
+type Place = (usize, Uuid);
+
+fn page(rows: &[Row], columns: &[Column], limit: u32, authors: &mut Vec<Place>) -> Result<Vec<u8>> {
+    let limit = limit as usize;
+    let mut body = Vec::with_capacity(64 + 512 * limit);
+    body.extend_from_slice(b"{\"items\":[");
+    for (number, row) in rows.iter().take(limit).enumerate() {
+        if number > 0 {
+            body.push(b',');
+        }
+        if columns.len() == ARTICLE.len() {
+            json::write(&mut body, columns, 0..AUTHOR, row)?;
+            authors.push((
+                body.len() + columns[AUTHOR].0.len(),
+                row.try_get::<_, Raw<'_>>(AUTHOR)?.id()?,
+            ));
+            json::write(&mut body, columns, AUTHOR..columns.len(), row)?;
+        } else {
+            json::write(&mut body, columns, 0..columns.len(), row)?;
+        }
+        body.push(b'}');
+    }
+    body.extend_from_slice(b"],\"next\":");
+    if rows.len() > limit {
+        let last = &rows[limit - 1];
+        let score: i64 = last.try_get(columns.len())?;
+        let id = last.try_get::<_, Raw<'_>>(columns.len() + 1)?.id()?;
+        body.extend_from_slice(format!("\"{score},{id}\"").as_bytes());
+    } else {
+        body.extend_from_slice(b"null");
+    }
+    body.push(b'}');
+    Ok(body)
+}
+
+/// Everybody who is signed in may read users; email, verified and roles only their owner.
+async fn users(snapshot: &Transaction<'_>, reader: Uuid, places: &[Place]) -> Result<Vec<(Uuid, Vec<u8>)>> {
+    let mut ids: Vec<Uuid> = places.iter().map(|(_, id)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let ids: Vec<Id> = ids.into_iter().map(Id).collect();
+    let statement = snapshot.prepare_cached(USERS).await?;
+    let reader = Id(reader);
+    let rows = snapshot.query(&statement, &[&reader, &reader, &reader, &ids]).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut body = Vec::with_capacity(256);
+        json::write(&mut body, USER, 0..OWN.start, row)?;
+        if row.try_get::<_, Raw<'_>>(IS_OWN)?.truth()? {
+            json::write(&mut body, USER, OWN, row)?;
+        }
+        json::write(&mut body, USER, OWN.end..USER.len(), row)?;
+        body.push(b'}');
+        found.push((row.try_get::<_, Raw<'_>>(0)?.id()?, body));
+    }
+    Ok(found)
+}
+
+pub(crate) async fn create_post(client: &Client, draft: &Draft) -> Result<(Uuid, Vec<u8>)> {
+    draft.check()?;
+    let (id, now, version) = (Uuid::now_v7(), now_ms(), 1_i64);
+    let (score, published) = (i64::from(draft.score), draft.published.as_millisecond());
+    let statement = client.prepare_cached(POST_INSERT).await?;
+    let inserted = client
+        .execute(
+            &statement,
+            &[
+                &Id(id),
+                &Moment(now),
+                &Moment(now),
+                &version,
+                &draft.title,
+                &draft.category,
+                &score,
+                &Moment(published),
+                &draft.body,
+            ],
+        )
+        .await?;
+    ensure!(inserted == 1, "the post was not inserted");
+    Ok((id, created(draft, id, now, score, published)?))
+}
+
+fn created(draft: &Draft, id: Uuid, now: i64, score: i64, published: i64) -> Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(512);
+    for (place, (name, _)) in POST.iter().enumerate() {
+        body.extend_from_slice(name.as_bytes());
+        match place {
+            0 => write_id(&mut body, id),
+            1 | 2 => write_time(&mut body, now),
+            3 => body.push(b'1'),
+            4 => serde_json::to_writer(&mut body, &draft.title)?,
+            5 => serde_json::to_writer(&mut body, &draft.category)?,
+            6 => body.extend_from_slice(score.to_string().as_bytes()),
+            7 => write_time(&mut body, published),
+            _ => serde_json::to_writer(&mut body, &draft.body)?,
+        }
+    }
+    body.push(b'}');
+    Ok(body)
+}

@@ -1,0 +1,92 @@
+//! `ninefold move`: all data to another database.
+
+use clap::Args;
+use engine::operations::relocate::{Extent, Moved, Stage};
+
+use super::signals;
+use super::target::Target;
+use crate::application::Relocation;
+use crate::config::LogFormat;
+use crate::failure::Failure;
+use crate::telemetry;
+use crate::transfer::progress::Progress;
+
+/// Move all data to another database, of the same kind or another
+///
+/// Records keep their ids, versions and times; relations, accounts with passwords and sessions, and signing keys come along. Both
+/// databases are compared at the end. No server may have either of them, but for the old one with --online. Interrupted, it goes on where it was when it is run again;
+/// until it is done, nothing serves the new database. The old one stays as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ninefold move --to postgresql://shop:secret@db.example.com/shop
+  ninefold move shop --to postgresql://shop@db/shop --online
+  ninefold move shop --database postgresql://shop@db/shop --to sqlite:data/app.db
+
+docs/move.md has the whole way.")]
+pub(super) struct Move {
+    #[command(flatten)]
+    target: Target,
+    /// The database to move to; an empty one
+    #[arg(long, value_name = "URL")]
+    to: String,
+    /// Copy while the old database is being served; then stop the servers, and run it again without this
+    #[arg(long)]
+    online: bool,
+}
+
+impl Move {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let config = self.target.config()?;
+        telemetry::start(&config.log, LogFormat::Pretty);
+        let to = self.target.config_at(&self.to)?;
+        let stop = signals::stop_token()?;
+        let extent = match self.online {
+            true => Extent::Ahead,
+            false => Extent::Whole,
+        };
+        let relocation = Relocation::open(&self.target.dir, &config, &to, extent).await?;
+        let mut progress = Progress::new();
+        let mut told = |stage: Stage, done: u64, whole: u64| {
+            let what = match stage {
+                Stage::Copying => "copying",
+                Stage::CatchingUp => "catching up",
+                Stage::Comparing => "comparing",
+            };
+            progress.show(what, Some(done as f64 / whole.max(1) as f64), done);
+        };
+        let moved = tokio::select! {
+            moved = relocation.run(&mut told) => moved,
+            () = stop.cancelled() => {
+                Err(Failure::mistake("stopped; the new database is incomplete").help("run it again to go on"))
+            }
+        };
+        drop(progress);
+        let from = relocation.name().to_owned();
+        relocation.close().await;
+        let moved = moved?;
+        match extent {
+            Extent::Whole => tell(&moved, &from),
+            Extent::Ahead => {
+                println!("copied {from} as it was by now");
+                println!("stop the servers, and run the same command without --online: it catches up and compares");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tell(moved: &Moved, from: &str) {
+    let rows: Vec<_> = moved.rows.iter().map(|(part, rows)| format!("{rows} {part}")).collect();
+    if moved.resumed > 0 {
+        println!("went on behind {} rows", moved.resumed);
+    }
+    if moved.caught_up > 0 {
+        println!("caught up with {} rows that were written since", moved.caught_up);
+    }
+    match rows.is_empty() {
+        true => println!("moved {from}, which is empty"),
+        false => println!("moved {from}: {}", rows.join(", ")),
+    }
+    println!("both databases hold the same; set `database.url` to the new one");
+}

@@ -1,0 +1,191 @@
+//! Moving a database's data, on MySQL: on a connection for which the server doesn't look after references. The end does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use engine::Model;
+use engine::model::Value;
+use engine::ports::relocation::{Part, Relocation};
+use engine::ports::store::StoreError;
+use mysql_async::Error;
+use mysql_async::prelude::Queryable as _;
+
+use super::MySqlStore;
+use super::error::{described, unavailable};
+use super::pool::Connection;
+use super::session::MySqlSession;
+use crate::dialect::Server;
+use crate::migrate::mysql::system;
+use crate::relocation::{self, MARK};
+
+/// How long to wait until the server has noticed that others are gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) struct MySqlRelocation {
+    connection: Connection,
+    model: Arc<Model>,
+}
+
+/// # Errors
+/// Others are connected to the database.
+pub(super) async fn start(
+    store: &MySqlStore,
+    model: Arc<Model>,
+    is_served: bool,
+) -> Result<MySqlRelocation, StoreError> {
+    let connected = store.pool.connect().await;
+    let mut connection = connected.map_err(|error| unavailable(&described(&error)))?;
+    connection.never_checks = true;
+    // It takes as long as it takes.
+    let unlimited = match connection.dialect.0 {
+        Server::MySql => "max_execution_time",
+        Server::MariaDb => "max_statement_time",
+    };
+    let mut session = MySqlSession::new(&mut connection, &model);
+    session
+        .command(&format!("SET foreign_key_checks = 0, {unlimited} = 0"))
+        .await?;
+    if !is_served {
+        let others = await_others(&mut connection, &store.pool.wire().own()).await;
+        let others = others.map_err(|error| StoreError::Failed(described(&error)))?;
+        if others > 0 {
+            return Err(unavailable(&format!(
+                "others have {others} connections to it open; stop the servers first"
+            )));
+        }
+    }
+    Ok(MySqlRelocation { connection, model })
+}
+
+/// How many connections to the database others have, when they have had the time to end them. Servers can't be told from
+/// others who are connected.
+pub(super) async fn await_others(connection: &mut Connection, own: &[u32]) -> Result<usize, Error> {
+    let began = Instant::now();
+    let sql = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE()";
+    loop {
+        let connected: Vec<u32> = connection.conn.query(sql).await?;
+        let others = connected.iter().filter(|id| !own.contains(id)).count();
+        if others == 0 || began.elapsed() >= PATIENCE {
+            return Ok(others);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The mark of the move that fills this database.
+pub(super) async fn mark(connection: &mut Connection) -> Result<Option<String>, Error> {
+    if system::format(connection).await? == 0 {
+        return Ok(None);
+    }
+    let sql = "SELECT value FROM _ninefold_meta WHERE `key` = ?";
+    connection.conn.exec_first(sql, (MARK,)).await
+}
+
+impl MySqlRelocation {
+    fn session(&mut self) -> (MySqlSession<'_>, &Model) {
+        (MySqlSession::new(&mut self.connection, &self.model), &self.model)
+    }
+
+    async fn command(&mut self, text: &str) -> Result<(), StoreError> {
+        self.session().0.command(text).await
+    }
+
+    async fn set_mark(&mut self, mark: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO _ninefold_meta (`key`, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = ?";
+        let set = self.connection.conn.exec_drop(sql, (MARK, mark, mark)).await;
+        set.map_err(|error| StoreError::Failed(described(&error)))
+    }
+
+    async fn ended(&mut self, done: Result<(), StoreError>) -> Result<(), StoreError> {
+        match done {
+            Ok(()) => self.command("COMMIT").await,
+            Err(error) => {
+                // Of a lost connection the server takes it back by itself.
+                let _ = self.command("ROLLBACK").await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Looks for rows that refer to nothing.
+    async fn check_references(&mut self) -> Result<(), StoreError> {
+        let sql = "SELECT TABLE_NAME, COLUMN_NAME, REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME \
+                   FROM information_schema.KEY_COLUMN_USAGE \
+                   WHERE TABLE_SCHEMA = DATABASE() AND REFERENCED_TABLE_SCHEMA = DATABASE()";
+        let failed = |error: Error| StoreError::Failed(described(&error));
+        let keys: Vec<(String, String, String, String)> = self.connection.conn.query(sql).await.map_err(failed)?;
+        let name = |name: &str| format!("`{}`", name.replace('`', "``"));
+        for (table, column, parent, key) in keys {
+            let (quoted, target) = (name(&table), name(&parent));
+            let (column, key) = (name(&column), name(&key));
+            let sql = format!(
+                "SELECT 1 FROM {quoted} c LEFT JOIN {target} p ON p.{key} = c.{column} \
+                 WHERE c.{column} IS NOT NULL AND p.{key} IS NULL LIMIT 1"
+            );
+            let dangling: Option<i64> = self.connection.conn.query_first(sql).await.map_err(failed)?;
+            if dangling.is_some() {
+                let message = format!("a row of {table} refers to a row of {parent} that isn't there");
+                return Err(StoreError::Failed(message));
+            }
+        }
+        Ok(())
+    }
+
+    async fn complete(&mut self) -> Result<(), StoreError> {
+        // Behind every position of the former database: those who come back start over.
+        self.command(
+            "UPDATE _ninefold_meta SET value = FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000000) WHERE `key` = 'position'",
+        )
+        .await?;
+        self.command(&format!("DELETE FROM _ninefold_meta WHERE `key` = '{MARK}'"))
+            .await
+    }
+}
+
+#[async_trait]
+impl Relocation for MySqlRelocation {
+    async fn count(&mut self, part: Part) -> Result<u64, StoreError> {
+        let (mut session, model) = self.session();
+        relocation::count(&mut session, model, part).await
+    }
+
+    async fn read(&mut self, part: Part, after: Option<Vec<Value>>, limit: u32) -> Result<Vec<Vec<Value>>, StoreError> {
+        let (mut session, model) = self.session();
+        relocation::read(&mut session, model, part, after.as_deref(), limit).await
+    }
+
+    async fn mark(&mut self) -> Result<Option<String>, StoreError> {
+        let found = mark(&mut self.connection).await;
+        found.map_err(|error| StoreError::Failed(described(&error)))
+    }
+
+    async fn begin(&mut self, mark: String) -> Result<(), StoreError> {
+        self.set_mark(&mark).await
+    }
+
+    async fn put(
+        &mut self,
+        part: Part,
+        gone: Vec<Vec<Value>>,
+        rows: Vec<Vec<Value>>,
+        mark: String,
+    ) -> Result<(), StoreError> {
+        self.command("START TRANSACTION").await?;
+        let (mut session, model) = self.session();
+        let done = relocation::put(&mut session, model, part, &gone, &rows).await;
+        let done = match done {
+            Ok(()) => self.set_mark(&mark).await,
+            Err(error) => Err(error),
+        };
+        self.ended(done).await
+    }
+
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        self.check_references().await?;
+        self.command("START TRANSACTION").await?;
+        let done = self.complete().await;
+        self.ended(done).await
+    }
+}

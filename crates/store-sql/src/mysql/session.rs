@@ -1,0 +1,147 @@
+//! Statements on a MySQL connection: binding, running, reading values back.
+
+use engine::Model;
+use engine::model::Value;
+use engine::ports::store::StoreError;
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Error, Params, Row};
+
+use super::error::{is_conflict, is_lost, store_error};
+use super::pool::Connection;
+use super::value::{bound, read};
+use crate::compile::{DialectRef, Kind, Statement};
+use crate::session::{Columns, Session};
+
+/// A connection for as long as one operation has it.
+pub(crate) struct MySqlSession<'c> {
+    connection: &'c mut Connection,
+    model: &'c Model,
+    conflict: bool,
+    lost: bool,
+}
+
+impl<'c> MySqlSession<'c> {
+    pub(crate) fn new(connection: &'c mut Connection, model: &'c Model) -> Self {
+        Self {
+            connection,
+            model,
+            conflict: false,
+            lost: false,
+        }
+    }
+
+    /// Whether what failed may succeed when it is tried again.
+    pub(super) fn met_conflict(&self) -> bool {
+        self.conflict
+    }
+
+    /// Whether the connection was lost. Nothing that was not committed by then is.
+    pub(super) fn was_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Text of ours with nothing to bind and no rows, such as `BEGIN`.
+    pub(super) async fn command(&mut self, text: &str) -> Result<(), StoreError> {
+        self.connection.is_busy = true;
+        let done = self.connection.conn.query_drop(text).await;
+        self.ended(text, done)
+    }
+
+    /// Whether the server looks after references while what follows is written. When records are deleted it doesn't: it
+    /// would do so row by row, and those that go together may refer to each other in a circle. Each of them is locked by
+    /// then, so that nobody else can refer to it, and all that does is known.
+    async fn check_references(&mut self, checks: bool) -> Result<(), StoreError> {
+        if self.connection.checks != checks && !self.connection.never_checks {
+            self.command(&format!("SET foreign_key_checks = {}", u8::from(checks)))
+                .await?;
+            self.connection.checks = checks;
+        }
+        Ok(())
+    }
+
+    /// Ends a transaction.
+    pub(super) async fn end(&mut self, text: &str) -> Result<(), StoreError> {
+        self.check_references(true).await?;
+        self.command(text).await
+    }
+
+    fn ended<T>(&mut self, text: &str, done: Result<T, Error>) -> Result<T, StoreError> {
+        self.connection.is_busy = matches!(&done, Err(error) if error.is_fatal());
+        done.map_err(|error| {
+            self.conflict |= is_conflict(&error, text);
+            self.lost |= is_lost(&error);
+            store_error(&error, text, self.model)
+        })
+    }
+}
+
+impl Session for MySqlSession<'_> {
+    fn dialect(&self) -> DialectRef {
+        self.connection.dialect
+    }
+
+    async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
+        self.connection.is_busy = true;
+        let rows = self
+            .connection
+            .conn
+            .exec(statement.text.as_str(), params(&statement))
+            .await;
+        let rows: Vec<Row> = self.ended(&statement.text, rows)?;
+        rows.iter().map(|row| columns(row, &statement.columns)).collect()
+    }
+
+    async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
+        self.check_references(!statement.text.starts_with("DELETE FROM `"))
+            .await?;
+        self.connection.is_busy = true;
+        let done = self
+            .connection
+            .conn
+            .exec_drop(statement.text.as_str(), params(&statement))
+            .await;
+        self.ended(&statement.text, done)?;
+        let changed = self.connection.conn.affected_rows();
+        if mutant!(OneTransaction) {
+            self.command("COMMIT; BEGIN").await?;
+        }
+        Ok(changed)
+    }
+
+    async fn insert(&mut self, statement: Statement<'_>) -> Result<Option<Columns>, StoreError> {
+        if self.dialect().returns() {
+            self.check_references(true).await?;
+            return Ok(self.query(statement).await?.pop());
+        }
+        if self.execute(statement).await? == 0 {
+            return Ok(None);
+        }
+        let number = self.connection.conn.last_insert_id();
+        let number = number
+            .and_then(|number| i64::try_from(number).ok())
+            .filter(|number| *number != 0);
+        Ok(Some(vec![number.map_or(Value::Null, Value::Int)]))
+    }
+}
+
+fn params(statement: &Statement<'_>) -> Params {
+    if statement.binds.is_empty() {
+        Params::Empty
+    } else {
+        Params::Positional(statement.binds.iter().map(|value| bound(value)).collect())
+    }
+}
+
+fn columns(row: &Row, kinds: &[Kind]) -> Result<Columns, StoreError> {
+    let value = |(place, kind): (usize, &Kind)| {
+        let found = row.as_ref(place).and_then(|wire| read(wire, *kind));
+        found.ok_or_else(|| {
+            let ty = row.columns_ref().get(place).map(|column| column.column_type());
+            StoreError::Failed(format!("column {place} is {ty:?} where a {kind:?} should be"))
+        })
+    };
+    kinds.iter().enumerate().map(value).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,421 @@
+//! The port, on MySQL and MariaDB.
+//!
+//! A write whose rules look at other records is serializable; the others lock the rows that they change and see what is
+//! committed when they get to them. What others got in the way of is tried again, as long as nobody was answered.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use engine::Model;
+use engine::access::Permit;
+use engine::model::{Row, Timestamp, Value};
+use engine::ports::capabilities::Capabilities;
+use engine::ports::relocation::{Relocate, Relocation};
+use engine::ports::staging::{StagePlan, Staging};
+use engine::ports::store::{ChangeSet, Changes, Store, StoreError};
+use engine::query::{
+    Committed, Effect, GetPlan, IdempotencyClaim, ListPlan, Mutation, Page, Position, Question, Trace, Transaction,
+};
+use futures::future::BoxFuture;
+use tokio::time::timeout_at;
+
+use super::error::unavailable;
+use super::pool::Lease;
+use super::session::MySqlSession;
+use super::{MySqlStore, explain, relocation, staging};
+use crate::accounts;
+use crate::compile::{Kind, Statement};
+use crate::order::BLOCK;
+use crate::pool::{self, finish};
+use crate::read;
+use crate::session::Session as _;
+use crate::write::{self, Written, idempotency, order, others};
+
+/// How long [`Store::ready`] waits for an answer.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Commits with an idempotency key between two purges of those that have expired, and how many one purge takes.
+const CLAIMS_PER_PURGE: u64 = 64;
+const PURGED_MAX: u32 = 128;
+/// Before the second attempt at most; twice as long before each further one, up to a limit.
+const PAUSE: Duration = Duration::from_millis(4);
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+const SNAPSHOT: &str = "START TRANSACTION READ ONLY";
+/// What is committed when a statement gets to it.
+pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+/// Each read locks what it finds, and where it found nothing.
+pub(super) const BEGIN_SERIALIZABLE: &str = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION";
+/// Taken by all that changes identity's tables: nobody else's change lies between what is read and what is written.
+pub(super) const ALONE: &str = "SELECT value FROM _ninefold_meta WHERE `key` = 'alone' FOR UPDATE";
+
+#[async_trait]
+impl Store for MySqlStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            database: "MySQL",
+            mapped_tables: true,
+        }
+    }
+
+    async fn get(&self, permit: Permit<GetPlan>) -> Result<Option<Row>, StoreError> {
+        let model = self.model(permit.epoch())?;
+        let plan = permit.into_plan();
+        let several = !read::is_one_statement(&plan.projection);
+        let get: Reading<_, _> = |session, model, plan| Box::pin(read::get(session, model, plan));
+        self.read(plan.deadline, (&model, &plan), several, get).await
+    }
+
+    async fn list(&self, permit: Permit<ListPlan>) -> Result<Page, StoreError> {
+        let model = self.model(permit.epoch())?;
+        let plan = permit.into_plan();
+        let several = plan.count || !read::is_one_statement(&plan.projection);
+        let list: Reading<_, _> = |session, model, plan| Box::pin(read::list(session, model, plan));
+        self.read(plan.deadline, (&model, &plan), several, list).await
+    }
+
+    async fn explain(&self, question: Question) -> Result<Trace, StoreError> {
+        let (epoch, deadline) = match &question {
+            Question::Get(permit) => (permit.epoch(), permit.plan().deadline),
+            Question::List(permit) | Question::Advise(permit) => (permit.epoch(), permit.plan().deadline),
+            Question::Judge(permit) => (permit.epoch(), permit.plan().deadline),
+        };
+        let model = self.model(epoch)?;
+        let mut lease = self.pool.lease(self.until(deadline)).await?;
+        let trace = explain::trace(lease.connection(), &model, &question, self.until(deadline)).await;
+        // One that took too long may still run.
+        if let Ok(trace) = &trace
+            && explain::is_whole(trace)
+        {
+            lease.give_back();
+        }
+        trace
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
+        let Transaction {
+            mutations,
+            effects,
+            idempotency,
+            deadline,
+        } = transaction;
+        let model = self.current();
+        if mutations.iter().any(|permit| permit.epoch() != model.epoch) {
+            return Err(StoreError::StaleEpoch);
+        }
+        let work = Work {
+            mutations: mutations.into_iter().map(Permit::into_plan).collect(),
+            effects,
+            idempotency,
+        };
+        let deadline = self.until(deadline);
+        let mut pause = PAUSE;
+        for attempt in 1.. {
+            let begun = Instant::now();
+            let attempted = self.attempt(&work, &model, deadline).await;
+            match attempted {
+                Err(Failed { error, again }) => {
+                    // What waited for a lock for long will do so again.
+                    let too_late = Instant::now() + pause + begun.elapsed() >= deadline;
+                    if !again || attempt >= self.attempts_max || too_late {
+                        return Err(error);
+                    }
+                }
+                Ok(committed) => return Ok(committed),
+            }
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        unreachable!("the attempts are counted")
+    }
+
+    async fn stage(&self, permit: Permit<StagePlan>) -> Result<Box<dyn Staging>, StoreError> {
+        let model = self.model(permit.epoch())?;
+        Ok(Box::new(staging::start(self, model, permit.into_plan()).await?))
+    }
+
+    async fn relocation(&self, permit: Permit<Relocate>) -> Result<Box<dyn Relocation>, StoreError> {
+        let model = self.model(permit.epoch())?;
+        Ok(Box::new(relocation::start(self, model, permit.plan().is_served).await?))
+    }
+
+    fn changes(&self) -> Box<dyn Changes> {
+        self.feed.listen()
+    }
+
+    async fn changes_since(&self, position: Position) -> Result<Option<Vec<Arc<ChangeSet>>>, StoreError> {
+        Ok(self.feed.since(position))
+    }
+
+    fn adopt(&self, model: Arc<Model>) {
+        *self.model.write().unwrap_or_else(PoisonError::into_inner) = model;
+        self.pool.renew();
+        // Its tables may have been made only now.
+        drop(self.join());
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        let deadline = Instant::now() + READY_TIMEOUT;
+        let model = self.current();
+        let alive = async {
+            let mut lease = self.pool.lease(deadline).await?;
+            let mut session = MySqlSession::new(lease.connection(), &model);
+            let alive = timeout_at(deadline.into(), session.command("SELECT 1")).await;
+            finish(alive, lease)
+        };
+        alive.await.map_err(|error| match error {
+            StoreError::Timeout => "the database does not answer in time".to_owned(),
+            other => other.to_string(),
+        })
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+        if let Some(node) = self.node.get() {
+            node.stop().await;
+        }
+        self.feed.close();
+    }
+}
+
+/// How a plan is carried out that only reads.
+type Reading<P, T> = for<'s> fn(&'s mut MySqlSession<'_>, &'s Model, &'s P) -> BoxFuture<'s, Result<T, StoreError>>;
+
+/// A transaction on its way.
+struct Work {
+    mutations: Vec<Mutation>,
+    effects: Vec<Effect>,
+    idempotency: Option<IdempotencyClaim>,
+}
+
+enum Done {
+    Written(Written),
+    Replayed(Vec<u8>),
+}
+
+/// An attempt that failed, and whether another makes sense.
+pub(super) struct Failed {
+    pub(super) error: StoreError,
+    pub(super) again: bool,
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self { error, again: false }
+    }
+}
+
+impl MySqlStore {
+    /// The caller's deadline, or the end of what any operation may take.
+    pub(super) fn until(&self, deadline: Instant) -> Instant {
+        pool::until(deadline, self.query_timeout)
+    }
+
+    /// Reads; on another connection once more where the first turns out to be lost, as those that waited are after the
+    /// server's restart.
+    async fn read<P: Sync, T>(
+        &self,
+        deadline: Instant,
+        (model, plan): (&Model, &P),
+        several: bool,
+        work: Reading<P, T>,
+    ) -> Result<T, StoreError> {
+        let deadline = self.until(deadline);
+        let mut is_first = true;
+        loop {
+            let mut lease = self.pool.lease(deadline).await?;
+            let mut session = MySqlSession::new(lease.connection(), model);
+            let reading = async {
+                let begun = begin(&mut session, several).await?;
+                let read = work(&mut session, model, plan).await;
+                end(&mut session, begun).await?;
+                read
+            };
+            let read = timeout_at(deadline.into(), reading).await;
+            if !(session.was_lost() && is_first) {
+                return finish(read, lease);
+            }
+            is_first = false;
+            self.pool.renew();
+        }
+    }
+
+    async fn attempt(&self, work: &Work, model: &Model, deadline: Instant) -> Result<Committed, Failed> {
+        let mut lease = self.pool.lease(deadline).await?;
+        let mut session = MySqlSession::new(lease.connection(), model);
+        let running = async {
+            if self.order.needs_block() {
+                self.reserve(&mut session).await?;
+            }
+            work.run(&mut session, model).await
+        };
+        let ran = match timeout_at(deadline.into(), running).await {
+            Ok(ran) => ran,
+            Err(_) => return Err(StoreError::Timeout.into()),
+        };
+        let was_lost = session.was_lost();
+        let again = session.met_conflict() || was_lost || (work.has_upsert() && is_taken(&ran));
+        match ran {
+            Ok(Done::Written(written)) => self.conclude(lease, written).await,
+            Ok(Done::Replayed(outcomes)) => {
+                self.roll_back(lease).await;
+                Ok(Committed::Replayed(outcomes))
+            }
+            Err(error) => {
+                if was_lost {
+                    // Others that waited are so, too.
+                    self.pool.renew();
+                } else {
+                    self.roll_back(lease).await;
+                }
+                Err(Failed { error, again })
+            }
+        }
+    }
+
+    /// Commits, and tells what was. It goes on when its caller doesn't: nobody else would know what came of it.
+    async fn conclude(&self, mut lease: Lease, written: Written) -> Result<Committed, Failed> {
+        let (ticket, model) = (self.order.ticket(), self.current());
+        let committing = tokio::spawn(async move {
+            let mut session = MySqlSession::new(lease.connection(), &model);
+            let committed = session.end("COMMIT").await;
+            let (again, was_lost) = (session.met_conflict(), session.was_lost());
+            match committed {
+                Ok(()) => {
+                    lease.give_back();
+                    let position = ticket.committed(written.changes).await;
+                    let position = position.map_err(|_| unavailable("the database is being closed"))?;
+                    let outcomes = written.outcomes;
+                    Ok(Committed::Done { position, outcomes })
+                }
+                Err(error) => {
+                    // What the server itself refuses to commit is undone; of a lost connection nobody knows.
+                    if !was_lost {
+                        ticket.rolled_back();
+                        lease.give_back();
+                    }
+                    Err(Failed { error, again })
+                }
+            }
+        });
+        committing
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string()).into()))
+    }
+
+    async fn roll_back(&self, mut lease: Lease) {
+        let model = self.current();
+        let mut session = MySqlSession::new(lease.connection(), &model);
+        let rolled_back = tokio::time::timeout(READY_TIMEOUT, session.end("ROLLBACK")).await;
+        if matches!(rolled_back, Ok(Ok(()))) {
+            lease.give_back();
+        }
+    }
+
+    /// Takes the next block of positions for this run; apart from any transaction, so that nobody waits for one's end.
+    async fn reserve(&self, session: &mut MySqlSession<'_>) -> Result<(), StoreError> {
+        let text = format!(
+            "UPDATE _ninefold_meta SET value = LAST_INSERT_ID(CAST(value AS SIGNED) + {BLOCK}) WHERE `key` = 'position'"
+        );
+        session.command(&text).await?;
+        let statement = Statement {
+            text: "SELECT CAST(LAST_INSERT_ID() AS SIGNED)".to_owned(),
+            binds: Vec::new(),
+            columns: vec![Kind::Int],
+        };
+        let rows = session.query(statement).await?;
+        let end = rows.first().and_then(|row| row.first()).and_then(Value::as_int);
+        let end = end.and_then(|end| u64::try_from(end).ok());
+        let end = end.ok_or_else(|| StoreError::Failed("the position of commits is no number".to_owned()))?;
+        self.order.take_block(end);
+        Ok(())
+    }
+}
+
+impl Work {
+    /// Leaves the transaction open.
+    async fn run(&self, session: &mut MySqlSession<'_>, model: &Model) -> Result<Done, StoreError> {
+        let depends = others::depends_on_others(&self.mutations);
+        session
+            .command(if depends { BEGIN_SERIALIZABLE } else { BEGIN })
+            .await?;
+        if self.touches_identity(model) {
+            session.command(ALONE).await?;
+        }
+        let now = idempotency::moment(&self.mutations);
+        if let Some(claim) = &self.idempotency
+            && let Some(outcomes) = idempotency::replay(session, claim, now).await?
+        {
+            return Ok(Done::Replayed(outcomes));
+        }
+        order::lock(session, model, &self.mutations).await?;
+        let written = write::run(session, model, &self.mutations).await?;
+        for effect in &self.effects {
+            accounts::apply_effect(session, effect).await?;
+        }
+        if let Some(claim) = &self.idempotency
+            && !mutant!(KeyWithWrite)
+        {
+            idempotency::keep(session, claim, now, &written.outcomes).await?;
+            purge(session, claim, now).await?;
+        }
+        Ok(Done::Written(written))
+    }
+
+    /// Also by taking along what belongs to a user.
+    fn touches_identity(&self, model: &Model) -> bool {
+        let deletes = |mutation: &Mutation| matches!(mutation, Mutation::Delete(_));
+        !self.effects.is_empty() || (model.accounts.is_some() && self.mutations.iter().any(deletes))
+    }
+
+    fn has_upsert(&self) -> bool {
+        self.mutations
+            .iter()
+            .any(|mutation| matches!(mutation, Mutation::Upsert(_)))
+    }
+}
+
+/// The scope is a hash: so many in all, it is this one's turn once in a while.
+async fn purge(
+    session: &mut MySqlSession<'_>,
+    claim: &IdempotencyClaim,
+    now: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    match now {
+        Some(now) if u64::from(claim.scope[0]) % CLAIMS_PER_PURGE == 0 => {
+            idempotency::purge(session, now, PURGED_MAX).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a record was there that had not been a moment before: then there is one to update.
+fn is_taken(ran: &Result<Done, StoreError>) -> bool {
+    match ran {
+        Err(StoreError::At { source, .. }) => matches!(**source, StoreError::UniqueViolation { .. }),
+        _ => false,
+    }
+}
+
+/// Several statements see one state of the database.
+async fn begin(session: &mut MySqlSession<'_>, several: bool) -> Result<bool, StoreError> {
+    let several = several && !mutant!(OneMoment);
+    if several {
+        session.command(SNAPSHOT).await?;
+    }
+    Ok(several)
+}
+
+async fn end(session: &mut MySqlSession<'_>, begun: bool) -> Result<(), StoreError> {
+    if begun {
+        // Nothing was written, so this only lets go of the state.
+        session.command("ROLLBACK").await?;
+    }
+    Ok(())
+}
+
+/// Between half of it and all: those that met don't meet again.
+fn jittered(pause: Duration) -> Duration {
+    let share = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    pause / 2 + pause / 2 * share / 255
+}

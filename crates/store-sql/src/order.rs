@@ -1,0 +1,185 @@
+//! The order of commits, and their positions.
+//!
+//! A transaction takes a ticket right before it commits, while it holds the locks of all that it wrote. So of two that
+//! wrote, or read, the same record, the one that came later has the later ticket. Commits themselves run side by side,
+//! so that the server can make many durable at once; what they changed is told in the order of tickets.
+//!
+//! Tickets are this process's, and so is the order: of what other nodes commit [`nodes`](crate::nodes) tells when it can be
+//! seen.
+//!
+//! Positions are never used twice over all runs: the database holds a mark that no position given out is beyond, and each
+//! run takes the next block behind it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::ports::feed::Feed;
+use engine::query::{Change, Position};
+use tokio::sync::oneshot;
+
+/// How many positions a block has.
+pub(crate) const BLOCK: u64 = 1_000_000;
+
+pub(crate) struct Order {
+    state: Mutex<State>,
+    feed: Arc<Feed>,
+}
+
+#[derive(Default)]
+struct State {
+    next_ticket: u64,
+    /// The ticket whose turn it is to be told.
+    next_told: u64,
+    /// What tickets behind that came to.
+    settled: BTreeMap<u64, Fate>,
+    /// The last position that was given out, and the end of the block.
+    last: u64,
+    end: u64,
+}
+
+enum Fate {
+    Committed(Vec<Change>, oneshot::Sender<Position>),
+    RolledBack,
+    /// The connection was lost in between.
+    Unknown,
+}
+
+/// A place in the order. One that is dropped may or may not have been committed.
+pub(crate) struct Ticket {
+    order: Arc<Order>,
+    number: u64,
+    is_settled: bool,
+}
+
+impl Order {
+    pub(crate) fn new(feed: Arc<Feed>) -> Self {
+        Self {
+            state: Mutex::default(),
+            feed,
+        }
+    }
+
+    /// Whether another block should be taken before the next commit.
+    pub(crate) fn needs_block(&self) -> bool {
+        let state = self.state();
+        state.last + BLOCK / 2 > state.end
+    }
+
+    /// Takes a block that ends with `end`.
+    pub(crate) fn take_block(&self, end: u64) {
+        let mut state = self.state();
+        let begin = end.saturating_sub(BLOCK);
+        if begin != state.end {
+            // It is the first, or another run has the one between.
+            state.last = state.last.max(begin);
+        }
+        state.end = state.end.max(end);
+    }
+
+    pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
+        let mut state = self.state();
+        let number = state.next_ticket;
+        state.next_ticket += 1;
+        Ticket {
+            order: Arc::clone(self),
+            number,
+            is_settled: false,
+        }
+    }
+
+    fn settle(&self, number: u64, fate: Fate) {
+        let mut state = self.state();
+        state.settled.insert(number, fate);
+        loop {
+            let turn = state.next_told;
+            let Some(fate) = state.settled.remove(&turn) else {
+                return;
+            };
+            state.next_told += 1;
+            match fate {
+                Fate::Committed(changes, position) => {
+                    state.last += 1;
+                    self.feed.publish(Position(state.last), changes);
+                    // Its caller may have gone.
+                    let _ = position.send(Position(state.last));
+                }
+                Fate::RolledBack => {}
+                Fate::Unknown => self.feed.start_over(),
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    /// The position comes when all that have earlier tickets are settled.
+    pub(crate) fn committed(mut self, changes: Vec<Change>) -> oneshot::Receiver<Position> {
+        let (sender, receiver) = oneshot::channel();
+        self.is_settled = true;
+        self.order.settle(self.number, Fate::Committed(changes, sender));
+        receiver
+    }
+
+    pub(crate) fn rolled_back(mut self) {
+        self.is_settled = true;
+        self.order.settle(self.number, Fate::RolledBack);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.order.settle(self.number, Fate::Unknown);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order() -> Arc<Order> {
+        Arc::new(Order::new(Arc::new(Feed::new(8, 8))))
+    }
+
+    #[test]
+    fn what_commits_first_waits_for_who_came_first() {
+        let order = order();
+        order.take_block(BLOCK);
+        let (first, second, third) = (order.ticket(), order.ticket(), order.ticket());
+        let mut third = third.committed(Vec::new());
+        assert!(third.try_recv().is_err());
+        let mut first = first.committed(Vec::new());
+        assert_eq!(first.try_recv(), Ok(Position(1)));
+        assert!(third.try_recv().is_err());
+        second.rolled_back();
+        assert_eq!(third.try_recv(), Ok(Position(2)));
+    }
+
+    #[test]
+    fn what_may_have_been_committed_makes_listeners_start_over() {
+        let order = order();
+        order.take_block(BLOCK);
+        drop(order.ticket().committed(Vec::new()));
+        assert_eq!(order.feed.since(Position(0)).map(|sets| sets.len()), Some(1));
+        drop(order.ticket());
+        assert!(order.feed.since(Position(1)).is_none());
+    }
+
+    #[test]
+    fn positions_go_on_in_the_next_block_and_never_in_another_runs() {
+        let order = order();
+        assert!(order.needs_block());
+        order.take_block(3 * BLOCK);
+        assert!(!order.needs_block());
+        let next = |order: &Arc<Order>| order.ticket().committed(Vec::new()).try_recv().unwrap().0;
+        assert_eq!(next(&order), 2 * BLOCK + 1);
+        order.take_block(4 * BLOCK);
+        assert_eq!(next(&order), 2 * BLOCK + 2);
+        order.take_block(6 * BLOCK);
+        assert_eq!(next(&order), 5 * BLOCK + 1);
+    }
+}

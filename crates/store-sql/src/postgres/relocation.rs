@@ -1,0 +1,198 @@
+//! Moving a schema's data, on PostgreSQL: without foreign keys until all of it is there.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use engine::Model;
+use engine::model::{FieldKind, Value};
+use engine::ports::relocation::{Part, Relocation};
+use engine::ports::store::StoreError;
+use tokio_postgres::Client;
+
+use super::PostgresStore;
+use super::error::{described, store_error, unavailable};
+use super::options::SERVING;
+use super::pool::Connection;
+use super::session::PostgresSession;
+use crate::relocation::{self, MARK};
+
+/// Under this key `_ninefold_meta` has the statements that make the foreign keys again.
+const FOREIGN_KEYS: &str = "move_foreign_keys";
+
+pub(super) struct PostgresRelocation {
+    connection: Connection,
+    model: Arc<Model>,
+}
+
+/// # Errors
+/// A server is connected to the database.
+pub(super) async fn start(
+    store: &PostgresStore,
+    model: Arc<Model>,
+    is_served: bool,
+) -> Result<PostgresRelocation, StoreError> {
+    let connected = store.pool.connect().await;
+    let connection = connected.map_err(|error| unavailable(&described(&error)))?;
+    let failed = |error: tokio_postgres::Error| store_error(&error, &model);
+    // It takes as long as it takes.
+    let patient = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+    connection.client.batch_execute(patient).await.map_err(failed)?;
+    if is_served {
+        return Ok(PostgresRelocation { connection, model });
+    }
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
+    let row = connection.client.query_one(sql, &[&SERVING]).await.map_err(failed)?;
+    match row.try_get::<_, i64>(0).map_err(failed)? {
+        0 => Ok(PostgresRelocation { connection, model }),
+        serving => Err(unavailable(&format!(
+            "Ninefold has {serving} connections to it open; stop the servers first"
+        ))),
+    }
+}
+
+/// The mark of the move that fills this database.
+pub(super) async fn mark(client: &Client) -> Result<Option<String>, tokio_postgres::Error> {
+    let sql = "SELECT to_regclass('_ninefold_meta') IS NOT NULL";
+    if !client.query_one(sql, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    let sql = "SELECT value FROM _ninefold_meta WHERE key = $1";
+    let found = client.query_opt(sql, &[&MARK]).await?;
+    found.map(|row| row.try_get(0)).transpose()
+}
+
+impl PostgresRelocation {
+    fn session(&mut self) -> (PostgresSession<'_>, &Model) {
+        (PostgresSession::new(&mut self.connection, &self.model), &self.model)
+    }
+
+    fn failed(&self, error: &tokio_postgres::Error) -> StoreError {
+        match error.as_db_error() {
+            Some(_) => StoreError::Failed(described(error)),
+            None => store_error(error, &self.model),
+        }
+    }
+
+    async fn command(&self, text: &str) -> Result<(), StoreError> {
+        let done = self.connection.client.batch_execute(text).await;
+        done.map_err(|error| self.failed(&error))
+    }
+
+    async fn set(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO _ninefold_meta (key, value) VALUES ($1, $2) \
+                   ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        let set = self.connection.client.execute(sql, &[&key, &value]).await;
+        set.map_err(|error| self.failed(&error)).map(|_| ())
+    }
+
+    async fn transaction<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        match done {
+            Ok(done) => self.command("COMMIT").await.map(|()| done),
+            Err(error) => {
+                // Of a lost connection the server takes it back by itself.
+                let _ = self.command("ROLLBACK").await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes away the foreign keys of our tables, and remembers how to make them again.
+    async fn take_foreign_keys(&self, mark: &str) -> Result<(), StoreError> {
+        let failed = |error: tokio_postgres::Error| self.failed(&error);
+        let tables = tables(&self.model);
+        let sql = "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname), \
+                   format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(c.oid)) \
+                   FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid \
+                   WHERE contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND t.relname = ANY($1) \
+                   ORDER BY t.relname, conname";
+        let mut again = Vec::new();
+        for row in self.connection.client.query(sql, &[&tables]).await.map_err(failed)? {
+            let take: String = row.try_get(0).map_err(failed)?;
+            self.command(&take).await?;
+            again.push(row.try_get::<_, String>(1).map_err(failed)?);
+        }
+        let again = serde_json::to_string(&again).expect("texts are plain data");
+        self.set(FOREIGN_KEYS, &again).await?;
+        self.set(MARK, mark).await
+    }
+
+    async fn complete(&self) -> Result<(), StoreError> {
+        let sql = "SELECT value FROM _ninefold_meta WHERE key = $1";
+        let found = self.connection.client.query_opt(sql, &[&FOREIGN_KEYS]).await;
+        let found = found.map_err(|error| self.failed(&error))?;
+        let again: Option<String> = found.and_then(|row| row.try_get(0).ok());
+        let again: Option<Vec<String>> = again.and_then(|again| serde_json::from_str(&again).ok());
+        let again = again.ok_or_else(|| StoreError::Failed("the foreign keys to make are not kept".to_owned()))?;
+        for statement in &again {
+            self.command(statement).await?;
+        }
+        // Behind every position of the former database: those who come back start over.
+        let sql = "INSERT INTO _ninefold_meta (key, value) \
+                   VALUES ('position', floor(extract(epoch FROM now()) * 1000000)::bigint::text) \
+                   ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        self.command(sql).await?;
+        self.command(&format!(
+            "DELETE FROM _ninefold_meta WHERE key IN ('{MARK}', '{FOREIGN_KEYS}')"
+        ))
+        .await
+    }
+}
+
+fn tables(model: &Model) -> Vec<&str> {
+    let mut tables = Vec::new();
+    for collection in &model.collections {
+        tables.push(collection.table.as_str());
+        for field in &collection.fields {
+            if let FieldKind::Links { table, .. } = &field.kind {
+                tables.push(table);
+            }
+        }
+    }
+    tables
+}
+
+#[async_trait]
+impl Relocation for PostgresRelocation {
+    async fn count(&mut self, part: Part) -> Result<u64, StoreError> {
+        let (mut session, model) = self.session();
+        relocation::count(&mut session, model, part).await
+    }
+
+    async fn read(&mut self, part: Part, after: Option<Vec<Value>>, limit: u32) -> Result<Vec<Vec<Value>>, StoreError> {
+        let (mut session, model) = self.session();
+        relocation::read(&mut session, model, part, after.as_deref(), limit).await
+    }
+
+    async fn mark(&mut self) -> Result<Option<String>, StoreError> {
+        mark(&self.connection.client).await.map_err(|error| self.failed(&error))
+    }
+
+    async fn begin(&mut self, mark: String) -> Result<(), StoreError> {
+        self.command("BEGIN").await?;
+        let done = self.take_foreign_keys(&mark).await;
+        self.transaction(done).await
+    }
+
+    async fn put(
+        &mut self,
+        part: Part,
+        gone: Vec<Vec<Value>>,
+        rows: Vec<Vec<Value>>,
+        mark: String,
+    ) -> Result<(), StoreError> {
+        self.command("BEGIN").await?;
+        let (mut session, model) = self.session();
+        let done = relocation::put(&mut session, model, part, &gone, &rows).await;
+        let done = match done {
+            Ok(()) => self.set(MARK, &mark).await,
+            Err(error) => Err(error),
+        };
+        self.transaction(done).await
+    }
+
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        self.command("BEGIN").await?;
+        let done = self.complete().await;
+        self.transaction(done).await
+    }
+}

@@ -1,0 +1,141 @@
+//! How far the primary's log went, and when that was asked.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// A place in the log of a PostgreSQL server.
+pub(in crate::postgres) type Lsn = i64;
+
+/// Of the last `lag_max`, the oldest first.
+pub(super) struct Written {
+    answers: VecDeque<(Instant, Lsn)>,
+    lag_max: Duration,
+    /// What was asked before is not enough.
+    since: Option<Instant>,
+}
+
+impl Written {
+    pub(super) fn new(lag_max: Duration) -> Self {
+        Self {
+            answers: VecDeque::new(),
+            lag_max,
+            since: None,
+        }
+    }
+
+    /// All that was acknowledged before `asked` is before `lsn`.
+    pub(super) fn add(&mut self, asked: Instant, lsn: Lsn) {
+        if self.since.is_none_or(|since| asked >= since) {
+            self.answers.push_back((asked, lsn));
+        }
+    }
+
+    /// From now on all that was acknowledged until `now` has to be there.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        self.answers.clear();
+        self.since = Some(now);
+    }
+
+    /// How far a replica has to be that is read from: no further behind than the limit, and with all that was
+    /// acknowledged before `since`. `None`: nobody knows, yet.
+    pub(super) fn needed(&mut self, now: Instant, since: Option<Instant>) -> Option<Lsn> {
+        while self
+            .answers
+            .front()
+            .is_some_and(|(asked, _)| now.saturating_duration_since(*asked) > self.lag_max && !mutant!(LagLimit))
+        {
+            self.answers.pop_front();
+        }
+        let since = since.filter(|_| !mutant!(OwnWrites));
+        let first = since.map_or(0, |since| self.answers.partition_point(|(asked, _)| *asked < since));
+        self.answers.get(first).map(|(_, lsn)| *lsn)
+    }
+}
+
+/// How a server's log is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) block: i64,
+    pub(super) segment: i64,
+}
+
+/// What stands at the beginning of each page of the log, and of its files.
+const PAGE_HEADER: i64 = 24;
+const FILE_HEADER: i64 = 40;
+
+impl Layout {
+    /// Where the last record ends, of which only the beginning of the next is known: before the header of a page that
+    /// nothing follows on. Who has replayed that record is no further.
+    pub(super) fn end(self, next: Lsn) -> Lsn {
+        if next % self.segment == FILE_HEADER {
+            next - FILE_HEADER
+        } else if next % self.block == PAGE_HEADER {
+            next - PAGE_HEADER
+        } else {
+            next
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_has_what_was_acknowledged_before_the_primary_was_asked() {
+        let mut written = Written::new(Duration::from_millis(100));
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        assert_eq!(written.needed(at(0), None), None, "nobody was asked");
+        for (ms, lsn) in [(0, 10), (50, 20), (100, 30)] {
+            written.add(at(ms), lsn);
+        }
+        let mut check = |now, since: Option<u64>, expected| {
+            assert_eq!(written.needed(at(now), since.map(at)), expected, "{now} {since:?}");
+        };
+        check(100, None, Some(10));
+        check(100, Some(0), Some(10));
+        check(100, Some(1), Some(20));
+        check(100, Some(50), Some(20));
+        check(100, Some(99), Some(30));
+        check(100, Some(101), None);
+        // The oldest is too old by now.
+        check(101, None, Some(20));
+        check(101, Some(0), Some(20));
+        check(200, None, Some(30));
+        check(201, None, None);
+    }
+
+    #[test]
+    fn what_was_asked_before_it_begins_anew_does_not_count() {
+        let mut written = Written::new(Duration::from_secs(100));
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        written.add(at(0), 10);
+        written.begin_anew(at(5));
+        // Asked before, answered later.
+        written.add(at(4), 15);
+        assert_eq!(written.needed(at(6), None), None);
+        written.add(at(5), 20);
+        written.add(at(7), 30);
+        assert_eq!(written.needed(at(8), None), Some(20));
+    }
+
+    #[test]
+    fn the_last_record_ends_before_the_header_of_an_empty_page() {
+        let layout = Layout {
+            block: 8192,
+            segment: 16 * 1024 * 1024,
+        };
+        let file = 3 * layout.segment;
+        for (next, end) in [
+            (file + FILE_HEADER, file),
+            (file + 8192 + PAGE_HEADER, file + 8192),
+            (file + 8192 + FILE_HEADER, file + 8192 + FILE_HEADER),
+            (file + 8192, file + 8192),
+            (file + 4096, file + 4096),
+        ] {
+            assert_eq!(layout.end(next), end, "{next}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Statements on a PostgreSQL connection: binding, running, reading values back.
+
+use engine::Model;
+use engine::ports::store::StoreError;
+use futures::{FutureExt as _, TryStreamExt as _};
+use tokio_postgres::{Client, Error, Row};
+
+use super::error::{is_conflict, is_lost, store_error};
+use super::pool::{Connection, Statements};
+use super::replicas::{Lsn, PROGRESS};
+use super::value::{Bound, Raw};
+use crate::compile::{DialectRef, Kind, Statement};
+use crate::dialect::Postgres;
+use crate::session::{Columns, Session};
+
+/// A connection for as long as one operation has it.
+pub(super) struct PostgresSession<'c> {
+    connection: &'c mut Connection,
+    model: &'c Model,
+    /// What begins a transaction and has not been sent yet.
+    opening: Option<Opening>,
+    /// Whether the server is to say, before the next statement, how far it has followed another.
+    asks_progress: bool,
+    progress: Option<Lsn>,
+    conflict: bool,
+    lost: bool,
+    strayed: bool,
+}
+
+/// How a transaction begins: together with its first statement, whose answer is waited for with its own.
+///
+/// Should the beginning alone fail, that statement would be done outside of a transaction. So one that writes is sent
+/// along only where it is all that the transaction does; its caller is told that it failed, as of a lost connection.
+struct Opening {
+    text: &'static str,
+    is_lone: bool,
+}
+
+impl<'c> PostgresSession<'c> {
+    pub(super) fn new(connection: &'c mut Connection, model: &'c Model) -> Self {
+        Self {
+            connection,
+            model,
+            opening: None,
+            asks_progress: false,
+            progress: None,
+            conflict: false,
+            lost: false,
+            strayed: false,
+        }
+    }
+
+    /// Whether what failed may succeed when it is tried again.
+    pub(super) fn met_conflict(&self) -> bool {
+        self.conflict
+    }
+
+    /// Whether the connection was lost. Nothing that was not committed by then is.
+    pub(super) fn was_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Whether something was written although its transaction didn't begin.
+    pub(super) fn has_strayed(&self) -> bool {
+        self.strayed
+    }
+
+    /// Begins a transaction with what is asked next. `is_lone`: it will be one statement.
+    pub(super) fn open(&mut self, text: &'static str, is_lone: bool) {
+        self.opening = Some(Opening { text, is_lone });
+    }
+
+    /// Has the server say, before the next statement and in the same round trip, how far it has followed another.
+    pub(super) fn ask_progress(&mut self) {
+        self.asks_progress = true;
+    }
+
+    /// What it said; `None`: it follows no other, or nothing was asked of it.
+    pub(super) fn progress(&self) -> Option<Lsn> {
+        self.progress
+    }
+
+    /// Text of ours with nothing to bind and no rows, such as `COMMIT`.
+    pub(super) async fn command(&mut self, text: &str) -> Result<(), StoreError> {
+        let done = match self.opening.take() {
+            // Of several commands in one text those behind one that fails are not carried out.
+            Some(opening) => {
+                let both = format!("{}; {text}", opening.text);
+                self.connection.client.batch_execute(&both).await
+            }
+            None => self.connection.client.batch_execute(text).await,
+        };
+        done.map_err(|error| self.failed(&error))
+    }
+
+    /// Ends a transaction that only read. Nobody waits for the answer: whatever the connection is asked next comes after it.
+    pub(super) fn let_go(&mut self) -> Result<(), StoreError> {
+        if self.opening.take().is_some() {
+            return Ok(());
+        }
+        let ended = self.connection.client.batch_execute("ROLLBACK").now_or_never();
+        ended.unwrap_or(Ok(())).map_err(|error| self.failed(&error))
+    }
+
+    /// What is to be sent with the next statement; begins the transaction otherwise.
+    async fn opened(&mut self, only_reads: bool) -> Result<Option<&'static str>, StoreError> {
+        match self.opening.take() {
+            Some(opening) if only_reads || opening.is_lone => Ok(Some(opening.text)),
+            Some(opening) => self.command(opening.text).await.map(|()| None),
+            None => Ok(None),
+        }
+    }
+
+    fn failed(&mut self, error: &Error) -> StoreError {
+        self.conflict |= is_conflict(error);
+        self.lost |= is_lost(error);
+        store_error(error, self.model)
+    }
+}
+
+impl Session for PostgresSession<'_> {
+    fn dialect(&self) -> DialectRef {
+        &Postgres
+    }
+
+    async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
+        let opening = self.opened(statement.text.starts_with("SELECT ")).await?;
+        let asks_progress = std::mem::take(&mut self.asks_progress);
+        let Connection { client, statements, .. } = &mut *self.connection;
+        let asked = if asks_progress {
+            match statements.prepared(client, PROGRESS).await {
+                Ok(question) => {
+                    let asking = together(client, opening, rows(client, statements, &statement));
+                    // Each is sent when it is polled for the first time: what is read is as far at least.
+                    let (said, (opened, asked)) = futures::join!(progress(client, &question), asking);
+                    said.and_then(|progress| {
+                        self.progress = progress;
+                        opened.and(asked)
+                    })
+                }
+                Err(error) => Err(error),
+            }
+        } else {
+            let (opened, asked) = together(client, opening, rows(client, statements, &statement)).await;
+            opened.and(asked)
+        };
+        let rows = asked.map_err(|error| self.failed(&error))?;
+        rows.iter().map(|row| columns(row, &statement.columns)).collect()
+    }
+
+    async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
+        let opening = self.opened(false).await?;
+        let Connection { client, statements, .. } = &mut *self.connection;
+        let (opened, asked) = together(client, opening, execute(client, statements, &statement)).await;
+        self.strayed |= opened.is_err() && asked.is_ok();
+        let changed = opened.and(asked).map_err(|error| self.failed(&error))?;
+        if mutant!(OneTransaction) {
+            self.command("COMMIT; BEGIN").await?;
+        }
+        Ok(changed)
+    }
+
+    async fn insert(&mut self, statement: Statement<'_>) -> Result<Option<Columns>, StoreError> {
+        Ok(self.query(statement).await?.pop())
+    }
+}
+
+async fn progress(client: &Client, question: &tokio_postgres::Statement) -> Result<Option<Lsn>, Error> {
+    client.query_one(question, &[]).await?.try_get(0)
+}
+
+/// Sends both at once, in this order, and waits for both answers.
+async fn together<T>(
+    client: &Client,
+    opening: Option<&'static str>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> (Result<(), Error>, Result<T, Error>) {
+    match opening {
+        // Each is sent when it is polled for the first time.
+        Some(opening) => futures::join!(client.batch_execute(opening), work),
+        None => (Ok(()), work.await),
+    }
+}
+
+async fn rows(client: &Client, statements: &mut Statements, statement: &Statement<'_>) -> Result<Vec<Row>, Error> {
+    let prepared = statements.prepared(client, &statement.text).await?;
+    let values = statement.binds.iter().map(|value| Bound(value));
+    let rows = client.query_raw(&prepared, values).await?;
+    rows.try_collect().await
+}
+
+async fn execute(client: &Client, statements: &mut Statements, statement: &Statement<'_>) -> Result<u64, Error> {
+    let prepared = statements.prepared(client, &statement.text).await?;
+    let values = statement.binds.iter().map(|value| Bound(value));
+    client.execute_raw(&prepared, values).await
+}
+
+fn columns(row: &Row, kinds: &[Kind]) -> Result<Columns, StoreError> {
+    let value = |(place, kind): (usize, &Kind)| {
+        let raw: Option<Raw<'_>> = row.try_get(place).ok();
+        raw.and_then(|raw| raw.value(*kind)).ok_or_else(|| {
+            let ty = row.columns().get(place).map(|column| column.type_().to_string());
+            StoreError::Failed(format!("column {place} is {ty:?} where a {kind:?} should be"))
+        })
+    };
+    kinds.iter().enumerate().map(value).collect()
+}

@@ -1,0 +1,48 @@
+//! Reading and writing the parts of a database, in SQL that every database understands.
+
+use engine::Model;
+use engine::model::Value;
+use engine::ports::relocation::Part;
+use engine::ports::store::StoreError;
+
+use crate::compile::PartTable;
+use crate::session::Session;
+
+/// Under this key `_ninefold_meta` has the mark of the move that fills the database.
+pub(crate) const MARK: &str = "move";
+
+pub(crate) async fn count(session: &mut impl Session, model: &Model, part: Part) -> Result<u64, StoreError> {
+    let statement = PartTable::of(model, part).count(session.dialect());
+    let rows = session.query(statement).await?;
+    let count = rows.first().and_then(|row| row.first()).and_then(Value::as_int);
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+}
+
+pub(crate) async fn read(
+    session: &mut impl Session,
+    model: &Model,
+    part: Part,
+    after: Option<&[Value]>,
+    limit: u32,
+) -> Result<Vec<Vec<Value>>, StoreError> {
+    let statement = PartTable::of(model, part).select(session.dialect(), after, limit);
+    session.query(statement).await
+}
+
+/// The caller has a transaction around it.
+pub(crate) async fn put(
+    session: &mut impl Session,
+    model: &Model,
+    part: Part,
+    gone: &[Vec<Value>],
+    rows: &[Vec<Value>],
+) -> Result<(), StoreError> {
+    let table = PartTable::of(model, part);
+    for key in gone {
+        session.execute(table.delete(session.dialect(), key)).await?;
+    }
+    for statement in table.inserts(session.dialect(), rows) {
+        session.execute(statement).await?;
+    }
+    Ok(())
+}

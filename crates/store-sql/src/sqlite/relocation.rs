@@ -1,0 +1,177 @@
+//! Moving a database's data, on SQLite: on a connection of its own, which checks relations only at the end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use engine::Model;
+use engine::model::Value;
+use engine::ports::relocation::{Part, Relocation};
+use engine::ports::store::StoreError;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::connection::{self, Timed};
+use super::error::{store_error, write_error};
+use super::open::{Place, Possession};
+use super::session::SqliteSession;
+use crate::relocation::{self, MARK};
+use crate::session::at_once;
+
+/// Pages in the log after which this connection copies it into the database: the store's own checkpoints count only
+/// what its writer commits.
+const CHECKPOINT_PAGES: u32 = 4000;
+
+pub(super) struct SqliteRelocation {
+    connection: Arc<Mutex<Timed>>,
+    model: Arc<Model>,
+}
+
+/// # Errors
+/// Another process has the database.
+pub(super) fn start(place: &Place, model: Arc<Model>, is_served: bool) -> Result<SqliteRelocation, StoreError> {
+    if place.possession == Possession::Beside && !is_served {
+        return Err(super::error::unavailable("another process serves the database"));
+    }
+    let open = || {
+        if is_served {
+            return connection::reading(&place.path, &place.options);
+        }
+        let timed = connection::writing(&place.path, &place.options)?;
+        timed.connection().pragma_update(None, "foreign_keys", false)?;
+        timed
+            .connection()
+            .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        Ok(timed)
+    };
+    let connection = open().map_err(|error| store_error(&error))?;
+    Ok(SqliteRelocation {
+        connection: Arc::new(Mutex::new(connection)),
+        model,
+    })
+}
+
+/// The mark of the move that fills this database.
+pub(super) fn mark(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    if !connection.table_exists(None, "_ninefold_meta")? {
+        return Ok(None);
+    }
+    let sql = "SELECT value FROM _ninefold_meta WHERE key = ?";
+    connection.query_row(sql, [MARK], |row| row.get(0)).optional()
+}
+
+impl SqliteRelocation {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Model) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (connection, model) = (Arc::clone(&self.connection), Arc::clone(&self.model));
+        let working = move || {
+            let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            work(connection.connection(), &model)
+        };
+        let worked = tokio::task::spawn_blocking(working).await;
+        worked.map_err(|error| StoreError::Failed(error.to_string()))?
+    }
+}
+
+#[async_trait]
+impl Relocation for SqliteRelocation {
+    async fn count(&mut self, part: Part) -> Result<u64, StoreError> {
+        self.run(move |connection, model| {
+            at_once(relocation::count(
+                &mut SqliteSession::reading(connection, model),
+                model,
+                part,
+            ))
+        })
+        .await
+    }
+
+    async fn read(&mut self, part: Part, after: Option<Vec<Value>>, limit: u32) -> Result<Vec<Vec<Value>>, StoreError> {
+        self.run(move |connection, model| {
+            let mut session = SqliteSession::reading(connection, model);
+            at_once(relocation::read(&mut session, model, part, after.as_deref(), limit))
+        })
+        .await
+    }
+
+    async fn mark(&mut self) -> Result<Option<String>, StoreError> {
+        self.run(|connection, _| mark(connection).map_err(|error| store_error(&error)))
+            .await
+    }
+
+    async fn begin(&mut self, mark: String) -> Result<(), StoreError> {
+        self.run(move |connection, model| transaction(connection, model, || set_mark(connection, &mark)))
+            .await
+    }
+
+    async fn put(
+        &mut self,
+        part: Part,
+        gone: Vec<Vec<Value>>,
+        rows: Vec<Vec<Value>>,
+        mark: String,
+    ) -> Result<(), StoreError> {
+        self.run(move |connection, model| {
+            transaction(connection, model, || {
+                let mut session = SqliteSession::reading(connection, model);
+                at_once(relocation::put(&mut session, model, part, &gone, &rows))?;
+                set_mark(connection, &mark)
+            })
+        })
+        .await
+    }
+
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        self.run(|connection, model| {
+            let failed = |error: rusqlite::Error| store_error(&error);
+            let sql = "SELECT \"table\", \"parent\" FROM pragma_foreign_key_check LIMIT 1";
+            let dangling: Option<(String, String)> = connection
+                .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+                .map_err(failed)?;
+            if let Some((table, parent)) = dangling {
+                let message = format!("a row of {table} refers to a row of {parent} that isn't there");
+                return Err(StoreError::Failed(message));
+            }
+            connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
+            transaction(connection, model, || {
+                // Behind every position of the former database: those who come back start over.
+                let sql = "INSERT OR REPLACE INTO _ninefold_meta (key, value) \
+                           VALUES ('position', CAST(unixepoch('subsec') * 1000000 AS INTEGER))";
+                connection.execute(sql, []).map_err(failed)?;
+                let sql = "DELETE FROM _ninefold_meta WHERE key = ?";
+                connection.execute(sql, [MARK]).map_err(failed).map(|_| ())
+            })
+        })
+        .await
+    }
+}
+
+fn transaction(
+    connection: &Connection,
+    model: &Model,
+    work: impl FnOnce() -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let sql = |text: &str| {
+        connection
+            .execute_batch(text)
+            .map_err(|error| write_error(&error, model))
+    };
+    sql("BEGIN IMMEDIATE")?;
+    match work().and_then(|()| sql("COMMIT")) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            // What SQLite has taken back by itself can't be taken back again.
+            let _ = sql("ROLLBACK");
+            Err(error)
+        }
+    }
+}
+
+fn set_mark(connection: &Connection, mark: &str) -> Result<(), StoreError> {
+    let sql = "INSERT OR REPLACE INTO _ninefold_meta (key, value) VALUES (?, ?)";
+    let set = connection
+        .prepare_cached(sql)
+        .and_then(|mut set| set.execute(params![MARK, mark]));
+    set.map_err(|error| store_error(&error)).map(|_| ())
+}

@@ -1,0 +1,5 @@
+#![no_main]
+
+mod application;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| application::REQUESTS.0.cursor(input));
