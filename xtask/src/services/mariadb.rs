@@ -51,7 +51,9 @@ fn prepare(_: &Workspace, room: &Room) -> Result<Command> {
 fn own(mut command: Command, room: &Room) -> Command {
     command
         .arg("--no-defaults")
-        .arg(format!("--datadir={}", room.data().display()));
+        .arg(format!("--datadir={}", room.data().display()))
+        // A server that starts removes the temporary tables of all that share the folder.
+        .arg(format!("--tmpdir={}", room.data().display()));
     if tools::is_root() {
         command.arg("--user=root");
     }

@@ -1,6 +1,6 @@
 //! The real binary, as a child process.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -127,6 +127,22 @@ impl Server {
         links
             .filter(|link| link.to_string_lossy().starts_with("socket:"))
             .count()
+    }
+
+    /// Whether it holds its end of the connection from this address: a socket that is no more of any process has no inode.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn holds(&self, from: SocketAddr) -> bool {
+        let [here, there] = [self.address, from].map(|address| {
+            let IpAddr::V4(ip) = address.ip() else {
+                panic!("tests talk over IPv4");
+            };
+            format!("{:08X}:{:04X}", u32::from_le_bytes(ip.octets()), address.port())
+        });
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel lists the sockets");
+        table.lines().any(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            words[1..3] == [here.as_str(), there.as_str()] && words[9] != "0"
+        })
     }
 
     /// The next line that `wanted` accepts.

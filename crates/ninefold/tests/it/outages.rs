@@ -120,7 +120,8 @@ async fn who_finds_all_connections_taken_is_told_to_come_back() {
     for kind in BOTH {
         let set = [
             "database.connections_max=2",
-            "database.acquire_timeout_ms=200",
+            // Long enough to make a connection on a busy machine.
+            "database.acquire_timeout_ms=2000",
             "database.busy_timeout_ms=60000",
             "database.query_timeout_ms=60000",
         ];

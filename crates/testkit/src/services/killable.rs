@@ -121,7 +121,9 @@ const MARIADB: Kind = Kind {
 fn own(mut command: Command, server: &Killable) -> Command {
     command
         .arg("--no-defaults")
-        .arg(format!("--datadir={}", server.data().display()));
+        .arg(format!("--datadir={}", server.data().display()))
+        // A server that starts removes the temporary tables of all that share the folder.
+        .arg(format!("--tmpdir={}", server.data().display()));
     if is_root() {
         command.arg("--user=root");
     }

@@ -180,7 +180,9 @@ async fn a_bucket_keeps_it_as_well() {
         "url = \"s3://{bucket}/shop\"\nendpoint = \"{url}\"\naccess_key = \"key\"\nsecret_key = \"secret\""
     ));
     let dir = text(application.path());
-    let mut server = Server::start("serve", application.path(), &["--migrate"]).await;
+    // The bucket's server is slow on a busy machine.
+    let patient = ["--migrate", "--set", "backup.stop_timeout_ms=50000"];
+    let mut server = Server::start("serve", application.path(), &patient).await;
     let entry = json!({"writer": 1, "number": 7, "part": 1});
     assert_eq!(server.client().post("/api/entries", &entry).await.status, 201);
     server.signal("TERM");

@@ -70,23 +70,11 @@ async fn ask_and_do_not_read(server: &Server) -> tokio::net::TcpStream {
     stream
 }
 
-/// How many sockets it has when the connections of earlier requests are gone.
-async fn sockets_at_rest(server: &Server) -> usize {
-    let (mut count, mut since) = (server.sockets(), tokio::time::Instant::now());
-    while since.elapsed() < Duration::from_millis(500) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let now = server.sockets();
-        if now != count {
-            (count, since) = (now, tokio::time::Instant::now());
-        }
-    }
-    count
-}
-
-/// Whether the server has let go of the connection: the number of its open sockets says so, whatever the kernel holds.
-async fn has_let_go(server: &Server, before: usize, within: Duration) -> bool {
+/// Whether the server lets go of the connection, whatever the kernel still holds for the client.
+async fn has_let_go(server: &Server, stream: &tokio::net::TcpStream, within: Duration) -> bool {
+    let from = stream.local_addr().unwrap();
     let until = tokio::time::Instant::now() + within;
-    while server.sockets() > before {
+    while server.holds(from) {
         if tokio::time::Instant::now() > until {
             return false;
         }
@@ -99,18 +87,19 @@ async fn has_let_go(server: &Server, before: usize, within: Duration) -> bool {
 async fn an_answer_that_nobody_reads_is_given_up() {
     let dir = folder(SCHEMA);
     let limited = serve(&dir, &["limits.write_timeout_ms=500"]).await;
-    let before = sockets_at_rest(&limited).await;
     let stream = ask_and_do_not_read(&limited).await;
-    assert!(has_let_go(&limited, before, patience()).await, "the connection is kept");
+    assert!(
+        has_let_go(&limited, &stream, patience()).await,
+        "the connection is kept"
+    );
     is_well(&limited).await;
     drop(stream);
 
     // The control: with a long time-out it is kept.
     let dir = folder(SCHEMA);
     let patient = serve(&dir, &["limits.write_timeout_ms=600000"]).await;
-    let before = sockets_at_rest(&patient).await;
     let stream = ask_and_do_not_read(&patient).await;
-    assert!(!has_let_go(&patient, before, A_WHILE).await, "nothing is measured");
+    assert!(!has_let_go(&patient, &stream, A_WHILE).await, "nothing is measured");
     drop(stream);
 }
 

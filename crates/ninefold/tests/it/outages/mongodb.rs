@@ -144,13 +144,14 @@ async fn connections_that_are_dead_are_found_out() {
 async fn who_finds_all_connections_taken_is_told_to_come_back() {
     let set = [
         "database.connections_max=2",
-        "database.acquire_timeout_ms=200",
+        // Long enough to make a connection on a busy machine.
+        "database.acquire_timeout_ms=1500",
         "database.query_timeout_ms=60000",
     ];
     let stage = Stage::open(&set).await;
     let house = &stage.house;
     house.notes::<1>().await;
-    let block = doc! { "blockConnection": true, "blockTimeMS": 2000 };
+    let block = doc! { "blockConnection": true, "blockTimeMS": 5000 };
     stage.fail("alwaysOn", &["aggregate"], block).await;
     // Two wait for the server, the others for them.
     let asked = (0..8).map(|_| house.client.request("GET", "/api/notes").send());
