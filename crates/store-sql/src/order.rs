@@ -4,6 +4,11 @@
 //! wrote, or read, the same record, the one that came later has the later ticket. Commits themselves run side by side,
 //! so that the server can make many durable at once; what they changed is told in the order of tickets.
 //!
+//! An insert that commits by itself has no moment before its commit. It takes its ticket when its answer is there, unless
+//! somebody else has written the record by then: who gets to see it knows that it is committed, and gives it the ticket
+//! before its own. So nobody's answer waits for an insert that waits for a lock. Only who wrote the record is ordered in this way, not
+//! who merely read it: listeners ask again at each change, and find both.
+//!
 //! Tickets are this process's, and so is the order: of what other nodes commit [`nodes`](crate::nodes) tells when it can be
 //! seen.
 //!
@@ -13,6 +18,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use engine::model::{CollectionId, Key};
 use engine::ports::feed::Feed;
 use engine::query::{Change, Position};
 use tokio::sync::oneshot;
@@ -32,9 +38,18 @@ struct State {
     next_told: u64,
     /// What tickets behind that came to.
     settled: BTreeMap<u64, Fate>,
+    inserting: Vec<Inserting>,
     /// The last position that was given out, and the end of the block.
     last: u64,
     end: u64,
+}
+
+/// A record that is being inserted by a statement that commits by itself.
+struct Inserting {
+    collection: CollectionId,
+    key: Key,
+    /// Given by the first who has seen it.
+    ticket: Option<u64>,
 }
 
 enum Fate {
@@ -49,6 +64,14 @@ pub(crate) struct Ticket {
     order: Arc<Order>,
     number: u64,
     is_settled: bool,
+}
+
+/// Of an insert that commits by itself: becomes its ticket when it is known what came of it.
+pub(crate) struct Insert {
+    order: Arc<Order>,
+    collection: CollectionId,
+    key: Key,
+    is_over: bool,
 }
 
 impl Order {
@@ -76,10 +99,31 @@ impl Order {
         state.end = state.end.max(end);
     }
 
-    pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
+    /// For a transaction that has made these changes, right before its commit.
+    pub(crate) fn ticket(self: &Arc<Self>, changes: &[Change]) -> Ticket {
         let mut state = self.state();
-        let number = state.next_ticket;
-        state.next_ticket += 1;
+        state.order_inserts(changes);
+        let number = state.take_ticket();
+        drop(state);
+        self.numbered(number)
+    }
+
+    /// Before the record is sent whose insert commits by itself.
+    pub(crate) fn insert(self: &Arc<Self>, collection: CollectionId, key: Key) -> Insert {
+        self.state().inserting.push(Inserting {
+            collection,
+            key: key.clone(),
+            ticket: None,
+        });
+        Insert {
+            order: Arc::clone(self),
+            collection,
+            key,
+            is_over: false,
+        }
+    }
+
+    fn numbered(self: &Arc<Self>, number: u64) -> Ticket {
         Ticket {
             order: Arc::clone(self),
             number,
@@ -114,6 +158,62 @@ impl Order {
     }
 }
 
+impl State {
+    fn take_ticket(&mut self) -> u64 {
+        let number = self.next_ticket;
+        self.next_ticket += 1;
+        number
+    }
+
+    /// What has been changed was there: its insert comes before.
+    fn order_inserts(&mut self, changes: &[Change]) {
+        let next_ticket = &mut self.next_ticket;
+        for inserting in self.inserting.iter_mut().filter(|inserting| inserting.ticket.is_none()) {
+            if changes
+                .iter()
+                .any(|change| inserting.is_of(change.collection, &change.key))
+            {
+                inserting.ticket = Some(*next_ticket);
+                *next_ticket += 1;
+            }
+        }
+    }
+}
+
+impl Inserting {
+    fn is_of(&self, collection: CollectionId, key: &Key) -> bool {
+        self.collection == collection && self.key == *key
+    }
+}
+
+impl Insert {
+    /// What came of it is known now. One that is dropped instead may or may not have been committed.
+    pub(crate) fn ticket(mut self) -> Ticket {
+        self.end()
+    }
+
+    fn end(&mut self) -> Ticket {
+        self.is_over = true;
+        let mut state = self.order.state();
+        let place = state
+            .inserting
+            .iter()
+            .position(|inserting| inserting.is_of(self.collection, &self.key));
+        let given = place.and_then(|place| state.inserting.swap_remove(place).ticket);
+        let number = given.unwrap_or_else(|| state.take_ticket());
+        drop(state);
+        self.order.numbered(number)
+    }
+}
+
+impl Drop for Insert {
+    fn drop(&mut self) {
+        if !self.is_over {
+            drop(self.end());
+        }
+    }
+}
+
 impl Ticket {
     /// The position comes when all that have earlier tickets are settled.
     pub(crate) fn committed(mut self, changes: Vec<Change>) -> oneshot::Receiver<Position> {
@@ -139,6 +239,10 @@ impl Drop for Ticket {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
+    use uuid::Uuid;
+
     use super::*;
 
     fn order() -> Arc<Order> {
@@ -149,7 +253,7 @@ mod tests {
     fn what_commits_first_waits_for_who_came_first() {
         let order = order();
         order.take_block(BLOCK);
-        let (first, second, third) = (order.ticket(), order.ticket(), order.ticket());
+        let (first, second, third) = (order.ticket(&[]), order.ticket(&[]), order.ticket(&[]));
         let mut third = third.committed(Vec::new());
         assert!(third.try_recv().is_err());
         let mut first = first.committed(Vec::new());
@@ -163,10 +267,43 @@ mod tests {
     fn what_may_have_been_committed_makes_listeners_start_over() {
         let order = order();
         order.take_block(BLOCK);
-        drop(order.ticket().committed(Vec::new()));
+        drop(order.ticket(&[]).committed(Vec::new()));
         assert_eq!(order.feed.since(Position(0)).map(|sets| sets.len()), Some(1));
-        drop(order.ticket());
+        drop(order.ticket(&[]));
         assert!(order.feed.since(Position(1)).is_none());
+    }
+
+    #[test]
+    fn an_insert_comes_before_what_others_did_to_its_record() {
+        let order = order();
+        order.take_block(BLOCK);
+        let (collection, key) = (CollectionId(0), Key::id(Uuid::nil()));
+        let update = Change {
+            collection,
+            key: key.clone(),
+            before: None,
+            after: None,
+            links: Vec::new(),
+        };
+        let insert = order.insert(collection, key.clone());
+        let mut other = order.ticket(&[]).committed(Vec::new());
+        assert_eq!(
+            other.try_recv(),
+            Ok(Position(1)),
+            "who has nothing to do with it waits for nothing"
+        );
+        let mut updated = order.ticket(slice::from_ref(&update)).committed(Vec::new());
+        assert!(updated.try_recv().is_err(), "told before the record was there");
+        let mut inserted = insert.ticket().committed(Vec::new());
+        assert_eq!(
+            (inserted.try_recv(), updated.try_recv()),
+            (Ok(Position(2)), Ok(Position(3)))
+        );
+
+        drop(order.insert(collection, key));
+        assert!(order.feed.since(Position(3)).is_none(), "it may have been committed");
+        let mut again = order.ticket(&[update]).committed(Vec::new());
+        assert_eq!(again.try_recv(), Ok(Position(4)));
     }
 
     #[test]
@@ -175,7 +312,7 @@ mod tests {
         assert!(order.needs_block());
         order.take_block(3 * BLOCK);
         assert!(!order.needs_block());
-        let next = |order: &Arc<Order>| order.ticket().committed(Vec::new()).try_recv().unwrap().0;
+        let next = |order: &Arc<Order>| order.ticket(&[]).committed(Vec::new()).try_recv().unwrap().0;
         assert_eq!(next(&order), 2 * BLOCK + 1);
         order.take_block(4 * BLOCK);
         assert_eq!(next(&order), 2 * BLOCK + 2);

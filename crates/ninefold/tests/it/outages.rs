@@ -31,10 +31,7 @@ async fn connections_that_are_cut_are_replaced_and_nothing_acknowledged_is_lost(
             let made = house.proxy.accepted();
             let creating = (0..12).map(|number| {
                 let text = format!("{round}-{number}");
-                let request = house
-                    .client
-                    .request("POST", "/api/notes")
-                    .json(&json!({ "text": text }));
+                let request = house.creation(&text);
                 async move { (text, request.send().await) }
             });
             let cutting = async {
@@ -64,6 +61,50 @@ async fn connections_that_are_cut_are_replaced_and_nothing_acknowledged_is_lost(
         );
         house.leave(side).await;
     }
+}
+
+/// A lone insert commits by itself on PostgreSQL: whoever loses its answer has to find out what came of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_whose_answer_is_lost_is_made_once() {
+    let house = House::open(Kind::Postgres, &[], None).await;
+    let (mut side, mut other) = (house.side().await, house.side().await);
+    house.notes::<1>().await;
+    let made = |text: &str| format!("SELECT count(*) FROM note WHERE text = '{text}'");
+
+    house.proxy.mute();
+    let creating = tokio::spawn(house.creation("lost").send());
+    side.wait_until(&made("lost"), 1).await;
+    house.proxy.cut();
+    let answer = creating.await.unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    assert_eq!(house.texts().await, ["0", "lost"]);
+    let path = format!("/api/notes/{}", answer.json()["id"].as_str().unwrap());
+    assert_eq!(house.client.get(&path).await.json(), answer.json());
+
+    // The server has not begun with it, and doesn't hear of the connection's end.
+    side.run("BEGIN").await;
+    side.run("LOCK TABLE note IN SHARE MODE").await;
+    let creating = tokio::spawn(house.creation("late").send());
+    let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'note'::regclass AND NOT granted";
+    other.wait_until(waiting, 1).await;
+    house.proxy.cut();
+    other.wait_until(waiting, 2).await;
+    side.run("ROLLBACK").await;
+    assert_eq!(creating.await.unwrap().status, 201);
+    assert_eq!(house.texts().await, ["0", "late", "lost"]);
+
+    // Somebody has changed it by the time that it is found.
+    house.proxy.mute();
+    let creating = tokio::spawn(house.creation("found").send());
+    side.wait_until(&made("found"), 1).await;
+    side.run("UPDATE note SET text = 'changed', version = 2 WHERE text = 'found'")
+        .await;
+    house.proxy.cut();
+    let answer = creating.await.unwrap();
+    assert!(is_unavailable(&answer), "{}", answer.text());
+    assert_eq!(house.texts().await, ["0", "changed", "late", "lost"]);
+    drop(other);
+    house.leave(side).await;
 }
 
 /// What is wrong with how dead connections are found out, of which neither end has heard.

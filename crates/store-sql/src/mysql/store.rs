@@ -275,7 +275,7 @@ impl MySqlStore {
 
     /// Commits, and tells what was. It goes on when its caller doesn't: nobody else would know what came of it.
     async fn conclude(&self, mut lease: Lease, written: Written) -> Result<Committed, Failed> {
-        let (ticket, model) = (self.order.ticket(), self.current());
+        let (ticket, model) = (self.order.ticket(&written.changes), self.current());
         let committing = tokio::spawn(async move {
             let mut session = MySqlSession::new(lease.connection(), &model);
             let committed = session.end("COMMIT").await;

@@ -7,6 +7,7 @@ mod accounts;
 pub mod backup;
 mod error;
 mod explain;
+mod insert;
 mod migrator;
 mod nodes;
 mod options;

@@ -18,22 +18,12 @@ pub(super) struct PostgresSession<'c> {
     connection: &'c mut Connection,
     model: &'c Model,
     /// What begins a transaction and has not been sent yet.
-    opening: Option<Opening>,
+    opening: Option<&'static str>,
     /// Whether the server is to say, before the next statement, how far it has followed another.
     asks_progress: bool,
     progress: Option<Lsn>,
     conflict: bool,
     lost: bool,
-    strayed: bool,
-}
-
-/// How a transaction begins: together with its first statement, whose answer is waited for with its own.
-///
-/// Should the beginning alone fail, that statement would be done outside of a transaction. So one that writes is sent
-/// along only where it is all that the transaction does; its caller is told that it failed, as of a lost connection.
-struct Opening {
-    text: &'static str,
-    is_lone: bool,
 }
 
 impl<'c> PostgresSession<'c> {
@@ -46,7 +36,6 @@ impl<'c> PostgresSession<'c> {
             progress: None,
             conflict: false,
             lost: false,
-            strayed: false,
         }
     }
 
@@ -60,14 +49,10 @@ impl<'c> PostgresSession<'c> {
         self.lost
     }
 
-    /// Whether something was written although its transaction didn't begin.
-    pub(super) fn has_strayed(&self) -> bool {
-        self.strayed
-    }
-
-    /// Begins a transaction with what is asked next. `is_lone`: it will be one statement.
-    pub(super) fn open(&mut self, text: &'static str, is_lone: bool) {
-        self.opening = Some(Opening { text, is_lone });
+    /// Begins a transaction with what is asked next: a statement that only reads is sent along, and the answers to both are
+    /// waited for together. Should the beginning alone fail, what writes would be done outside of a transaction.
+    pub(super) fn open(&mut self, text: &'static str) {
+        self.opening = Some(text);
     }
 
     /// Has the server say, before the next statement and in the same round trip, how far it has followed another.
@@ -85,7 +70,7 @@ impl<'c> PostgresSession<'c> {
         let done = match self.opening.take() {
             // Of several commands in one text those behind one that fails are not carried out.
             Some(opening) => {
-                let both = format!("{}; {text}", opening.text);
+                let both = format!("{opening}; {text}");
                 self.connection.client.batch_execute(&both).await
             }
             None => self.connection.client.batch_execute(text).await,
@@ -105,9 +90,8 @@ impl<'c> PostgresSession<'c> {
     /// What is to be sent with the next statement; begins the transaction otherwise.
     async fn opened(&mut self, only_reads: bool) -> Result<Option<&'static str>, StoreError> {
         match self.opening.take() {
-            Some(opening) if only_reads || opening.is_lone => Ok(Some(opening.text)),
-            Some(opening) => self.command(opening.text).await.map(|()| None),
-            None => Ok(None),
+            Some(opening) if !only_reads => self.command(opening).await.map(|()| None),
+            opening => Ok(opening),
         }
     }
 
@@ -149,11 +133,10 @@ impl Session for PostgresSession<'_> {
     }
 
     async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
-        let opening = self.opened(false).await?;
+        self.opened(false).await?;
         let Connection { client, statements, .. } = &mut *self.connection;
-        let (opened, asked) = together(client, opening, execute(client, statements, &statement)).await;
-        self.strayed |= opened.is_err() && asked.is_ok();
-        let changed = opened.and(asked).map_err(|error| self.failed(&error))?;
+        let asked = execute(client, statements, &statement).await;
+        let changed = asked.map_err(|error| self.failed(&error))?;
         if mutant!(OneTransaction) {
             self.command("COMMIT; BEGIN").await?;
         }

@@ -108,25 +108,37 @@ impl Store for PostgresStore {
         if mutations.iter().any(|permit| permit.epoch() != model.epoch) {
             return Err(StoreError::StaleEpoch);
         }
-        let work = Work {
+        let work = Arc::new(Work {
             mutations: mutations.into_iter().map(Permit::into_plan).collect(),
             effects,
             idempotency,
-        };
+        });
         let deadline = self.until(deadline);
         let mut pause = PAUSE;
+        let mut lone = work.lone(&model);
+        // An insert that may have been committed.
+        let mut open = None;
         for attempt in 1.. {
             let begun = Instant::now();
-            let attempted = self.attempt(&work, &model, deadline).await;
-            match attempted {
-                Err(Failed { error, again }) => {
-                    // What waited for a lock for long will do so again.
-                    let too_late = Instant::now() + pause + begun.elapsed() >= deadline;
-                    if !again || attempt >= self.attempts_max || too_late {
-                        return Err(error);
-                    }
-                }
+            let attempted = match lone {
+                Some(plan) => self.insert_alone(&work, plan, &model, deadline).await,
+                None => self.attempt(&work, &model, deadline).await,
+            };
+            let Failed { error, again, is_open } = match attempted {
                 Ok(committed) => return Ok(committed),
+                Err(failed) => failed,
+            };
+            match open {
+                Some(plan) if is_taken(&error) => return self.find_inserted(plan, error, &model, deadline).await,
+                _ => {}
+            }
+            // What waited for a lock for long will do so again.
+            let too_late = Instant::now() + pause + begun.elapsed() >= deadline;
+            if !again || attempt >= self.attempts_max || too_late {
+                return Err(error);
+            }
+            if is_open {
+                open = lone.take();
             }
             tokio::time::sleep(jittered(pause)).await;
             pause = (pause * 2).min(PAUSE_MAX);
@@ -197,10 +209,10 @@ impl Store for PostgresStore {
 type Reading<P, T> = for<'s> fn(&'s mut PostgresSession<'_>, &'s Model, &'s P) -> BoxFuture<'s, Result<T, StoreError>>;
 
 /// A transaction on its way.
-struct Work {
-    mutations: Vec<Mutation>,
-    effects: Vec<Effect>,
-    idempotency: Option<IdempotencyClaim>,
+pub(super) struct Work {
+    pub(super) mutations: Vec<Mutation>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) idempotency: Option<IdempotencyClaim>,
 }
 
 enum Done {
@@ -212,11 +224,17 @@ enum Done {
 pub(super) struct Failed {
     pub(super) error: StoreError,
     pub(super) again: bool,
+    /// Whether it may have been committed nevertheless.
+    pub(super) is_open: bool,
 }
 
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
-        Self { error, again: false }
+        Self {
+            error,
+            again: false,
+            is_open: false,
+        }
     }
 }
 
@@ -257,24 +275,15 @@ impl PostgresStore {
     }
 
     async fn attempt(&self, work: &Work, model: &Model, deadline: Instant) -> Result<Committed, Failed> {
-        let mut lease = self.pool.lease(deadline).await?;
+        let mut lease = self.lease_to_write(model, deadline).await?;
         let mut session = PostgresSession::new(lease.connection(), model);
-        let running = async {
-            if self.order.needs_block() {
-                self.reserve(&mut session).await?;
-            }
-            work.run(&mut session, model).await
-        };
-        let ran = match timeout_at(deadline.into(), running).await {
+        let ran = match timeout_at(deadline.into(), work.run(&mut session, model)).await {
             Ok(ran) => ran,
             Err(_) => return Err(StoreError::Timeout.into()),
         };
         let was_lost = session.was_lost();
-        if session.has_strayed() {
-            // A commit of which nobody can be told.
-            drop(self.order.ticket());
-        }
-        let again = session.met_conflict() || was_lost || (work.has_upsert() && is_taken(&ran));
+        let is_upsert_taken = work.has_upsert() && ran.as_ref().err().is_some_and(is_taken);
+        let again = session.met_conflict() || was_lost || is_upsert_taken;
         match ran {
             Ok(Done::Written(written)) => self.conclude(lease, written).await,
             Ok(Done::Replayed(outcomes)) => {
@@ -288,14 +297,18 @@ impl PostgresStore {
                 } else {
                     self.roll_back(lease).await;
                 }
-                Err(Failed { error, again })
+                Err(Failed {
+                    error,
+                    again,
+                    is_open: false,
+                })
             }
         }
     }
 
     /// Commits, and tells what was. It goes on when its caller doesn't: nobody else would know what came of it.
     async fn conclude(&self, mut lease: Lease, written: Written) -> Result<Committed, Failed> {
-        let (ticket, model) = (self.order.ticket(), self.current());
+        let (ticket, model) = (self.order.ticket(&written.changes), self.current());
         let committing = tokio::spawn(async move {
             let mut session = PostgresSession::new(lease.connection(), &model);
             let committed = session.command("COMMIT").await;
@@ -314,7 +327,11 @@ impl PostgresStore {
                         ticket.rolled_back();
                         lease.give_back();
                     }
-                    Err(Failed { error, again })
+                    Err(Failed {
+                        error,
+                        again,
+                        is_open: was_lost,
+                    })
                 }
             }
         });
@@ -329,6 +346,30 @@ impl PostgresStore {
         let rolled_back = tokio::time::timeout(READY_TIMEOUT, session.command("ROLLBACK")).await;
         if matches!(rolled_back, Ok(Ok(()))) {
             lease.give_back();
+        }
+    }
+
+    /// A connection for a write, whose commit has a position to take.
+    pub(super) async fn lease_to_write(&self, model: &Model, deadline: Instant) -> Result<Lease, Failed> {
+        let mut lease = self.pool.lease(deadline).await?;
+        if !self.order.needs_block() {
+            return Ok(lease);
+        }
+        let mut session = PostgresSession::new(lease.connection(), model);
+        let reserved = timeout_at(deadline.into(), self.reserve(&mut session)).await;
+        let (met_conflict, was_lost) = (session.met_conflict(), session.was_lost());
+        match reserved.unwrap_or(Err(StoreError::Timeout)) {
+            Ok(()) => Ok(lease),
+            Err(error) => {
+                if was_lost {
+                    self.pool.renew();
+                }
+                Err(Failed {
+                    error,
+                    again: met_conflict || was_lost,
+                    is_open: false,
+                })
+            }
         }
     }
 
@@ -395,7 +436,7 @@ async fn carry_out<P: Sync, T>(
 ) -> Result<T, StoreError> {
     let in_one = several && !mutant!(OneMoment);
     if in_one {
-        session.open(SNAPSHOT, false);
+        session.open(SNAPSHOT);
     }
     let read = work(session, model, plan).await;
     if in_one {
@@ -409,7 +450,7 @@ impl Work {
     async fn run(&self, session: &mut PostgresSession<'_>, model: &Model) -> Result<Done, StoreError> {
         let depends = others::depends_on_others(&self.mutations);
         let begin = if depends { SERIALIZABLE } else { READ_COMMITTED };
-        session.open(begin, self.is_lone(model));
+        session.open(begin);
         if self.touches_identity(model) {
             session.command(ALONE).await?;
         }
@@ -439,12 +480,6 @@ impl Work {
         !self.effects.is_empty() || (model.accounts.is_some() && self.mutations.iter().any(deletes))
     }
 
-    /// One record and nothing else: all that is sent is its insert.
-    fn is_lone(&self, model: &Model) -> bool {
-        let is_alone = self.effects.is_empty() && self.idempotency.is_none();
-        is_alone && matches!(self.mutations.as_slice(), [Mutation::Create(plan)] if write::is_one_insert(model, plan))
-    }
-
     fn has_upsert(&self) -> bool {
         self.mutations
             .iter()
@@ -467,9 +502,9 @@ async fn purge(
 }
 
 /// Whether a record was there that had not been a moment before: then there is one to update.
-fn is_taken(ran: &Result<Done, StoreError>) -> bool {
-    match ran {
-        Err(StoreError::At { source, .. }) => matches!(**source, StoreError::UniqueViolation { .. }),
+fn is_taken(error: &StoreError) -> bool {
+    match error {
+        StoreError::At { source, .. } => matches!(**source, StoreError::UniqueViolation { .. }),
         _ => false,
     }
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use engine::model::{Collection, FieldId, Key, Value};
+use engine::model::{Collection, FieldId, Key, Row, Value};
 use engine::ports::store::StoreError;
-use engine::query::{Change, CreatePlan, Outcome, OutcomeKind, Refusal};
+use engine::query::{Change, CreatePlan, LinkImage, Outcome, OutcomeKind, Refusal};
 use engine::{FieldError, Model};
 
-use super::{check_references, conclude, links, stored_image, version};
+use super::{Written, check_references, conclude, links, project, stored_image, version};
 use crate::compile::{self, Frame, Kind};
 use crate::mapped;
 use crate::session::Session;
@@ -25,20 +25,38 @@ pub(super) async fn create<S: Session>(
     let links = links::change(session, frame, (collection, &plan.key), &plan.links, true).await?;
     let written = (collection, &plan.key, &plan.image);
     let row = conclude(session, frame, written, plan.answer.as_ref(), &plan.after).await?;
-    changes.push(Change {
+    changes.push(change(&plan, links));
+    Ok(outcome(collection, &plan, row))
+}
+
+/// What a record came to of which it turns out later that it was made, by its insert alone.
+pub(crate) fn inserted(collection: &Collection, plan: &CreatePlan) -> Written {
+    let answer = plan.answer.as_ref();
+    let row = answer.map(|answer| project(collection, answer, &plan.image));
+    Written {
+        outcomes: vec![outcome(collection, plan, row)],
+        changes: vec![change(plan, Vec::new())],
+    }
+}
+
+fn change(plan: &CreatePlan, links: Vec<LinkImage>) -> Change {
+    Change {
         collection: plan.collection,
         key: plan.key.clone(),
         before: None,
         after: Some(plan.image.clone()),
         links,
-    });
-    Ok(Outcome {
+    }
+}
+
+fn outcome(collection: &Collection, plan: &CreatePlan, row: Option<Row>) -> Outcome {
+    Outcome {
         kind: OutcomeKind::Created,
         collection: plan.collection,
         key: plan.key.clone(),
         version: version(collection, &plan.image),
         row,
-    })
+    }
 }
 
 /// Answers the plan with what the database gave.

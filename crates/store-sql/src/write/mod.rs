@@ -15,6 +15,8 @@ use engine::query::{
     Answer, Change, CreatePlan, Image, Judgement, Mutation, Outcome, Pred, Reference, Refusal, Shape, UpsertPlan,
 };
 
+pub(crate) use create::inserted;
+
 use crate::compile::{self, Frame};
 use crate::read;
 use crate::session::Session;

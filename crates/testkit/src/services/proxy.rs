@@ -29,6 +29,8 @@ struct Weather {
     cut: u64,
     /// On those with lower numbers nothing passes, and neither end hears of it.
     stalled: u64,
+    /// On those with lower numbers nothing comes back from the server.
+    muted: u64,
 }
 
 impl Proxy {
@@ -45,6 +47,7 @@ impl Proxy {
             server: (Ipv4Addr::LOCALHOST, port).into(),
             cut: 0,
             stalled: 0,
+            muted: 0,
         });
         let (accepted, living) = (Arc::new(AtomicU64::default()), Arc::new(()));
         let (view, counter, life) = (weather.subscribe(), Arc::clone(&accepted), Arc::clone(&living));
@@ -94,6 +97,12 @@ impl Proxy {
         self.weather.send_modify(|weather| weather.stalled = accepted);
     }
 
+    /// What is sent on the connections that there are still arrives; the answers don't.
+    pub fn mute(&self) {
+        let accepted = self.accepted();
+        self.weather.send_modify(|weather| weather.muted = accepted);
+    }
+
     /// New connections go to another server.
     pub fn lead_to(&self, port: u16) {
         self.weather.send_modify(|weather| weather.server.set_port(port));
@@ -120,7 +129,8 @@ async fn pass(client: TcpStream, number: u64, mut weather: watch::Receiver<Weath
         tokio::join!(
             one_way(from_client, to_server, view.clone(), |weather| number
                 >= weather.stalled),
-            one_way(from_server, to_client, view, |weather| number >= weather.stalled)
+            one_way(from_server, to_client, view, |weather| number
+                >= weather.stalled.max(weather.muted))
         )
     };
     let end = async {

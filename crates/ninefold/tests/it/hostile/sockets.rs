@@ -32,7 +32,7 @@ fn have_files(count: u64) {
 async fn ten_thousand_idle_connections_disturb_nobody() {
     have_files(IDLE as u64 + 1_000);
     let dir = folder(SCHEMA);
-    let limits = ["limits.connections_max=11000", "limits.header_timeout_ms=60000"];
+    let limits = ["limits.connections_max=11000", "limits.header_timeout_ms=600000"];
     let server = serve(&dir, &limits).await;
     is_well(&server).await;
     let before = anonymous_mib(&server);
@@ -103,7 +103,7 @@ async fn a_low_limit_of_open_files_is_raised() {
     let dir = folder(SCHEMA);
     let mut process = tokio::process::Command::new("sh");
     let serve = format!(
-        "ulimit -Sn 128; exec {} serve {} --migrate --listen 127.0.0.1:0",
+        "ulimit -Sn 128; exec {} serve {} --migrate --listen 127.0.0.1:0 --set limits.header_timeout_ms=600000",
         env!("CARGO_BIN_EXE_ninefold"),
         dir.path().display()
     );

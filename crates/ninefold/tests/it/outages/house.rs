@@ -117,8 +117,13 @@ impl<K> House<K> {
         }
     }
 
+    pub(super) fn creation(&self, text: &str) -> Request {
+        let request = self.client.request("POST", "/api/notes");
+        request.json(&json!({ "text": text }))
+    }
+
     pub(super) async fn create(&self, text: &str) -> Response {
-        self.client.post("/api/notes", &json!({ "text": text })).await
+        self.creation(text).send().await
     }
 
     pub(super) fn update(&self, id: &str, text: &str) -> Request {

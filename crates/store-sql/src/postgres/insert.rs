@@ -1,0 +1,116 @@
+//! A record that is all that its transaction makes: one statement that commits by itself, in one round trip.
+//!
+//! Where its connection is lost nobody knows whether it was committed, or still will be. So it is not sent again as it
+//! is, but within a transaction: there the record's own key is in its way if the first was committed, and as long as
+//! it may still be, the server has the second wait. Then what is there is compared with what was sent.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use engine::Model;
+use engine::ports::store::StoreError;
+use engine::query::{Committed, CreatePlan, Mutation};
+use tokio::time::timeout_at;
+
+use super::PostgresStore;
+use super::session::PostgresSession;
+use super::store::{Failed, Work};
+use crate::compile::{self, Frame};
+use crate::pool::{finish, unavailable};
+use crate::session::Session as _;
+use crate::write::{self, Written};
+
+impl Work {
+    /// The record, if all that is sent is its insert.
+    pub(super) fn lone(&self, model: &Model) -> Option<&CreatePlan> {
+        let is_alone = self.effects.is_empty() && self.idempotency.is_none();
+        match self.mutations.as_slice() {
+            [Mutation::Create(plan)] if is_alone && write::is_one_insert(model, plan) => Some(plan),
+            _ => None,
+        }
+    }
+}
+
+impl PostgresStore {
+    /// It goes on when its caller doesn't: nobody else would know what came of it.
+    pub(super) async fn insert_alone(
+        &self,
+        work: &Arc<Work>,
+        plan: &CreatePlan,
+        model: &Arc<Model>,
+        deadline: Instant,
+    ) -> Result<Committed, Failed> {
+        let mut lease = self.lease_to_write(model, deadline).await?;
+        let insert = self.order.insert(plan.collection, plan.key.clone());
+        let (work, model) = (Arc::clone(work), Arc::clone(model));
+        let inserting = tokio::spawn(async move {
+            let mut session = PostgresSession::new(lease.connection(), &model);
+            let ran = write::run(&mut session, &model, &work.mutations).await;
+            let (again, was_lost) = (session.met_conflict(), session.was_lost());
+            match ran {
+                Ok(written) => {
+                    lease.give_back();
+                    let Written { outcomes, changes } = written;
+                    let position = insert.ticket().committed(changes).await;
+                    let position = position.map_err(|_| unavailable("the database is being closed"))?;
+                    Ok(Committed::Done { position, outcomes })
+                }
+                Err(error) => {
+                    if !was_lost {
+                        insert.ticket().rolled_back();
+                        lease.give_back();
+                    }
+                    Err(Failed {
+                        error,
+                        again: again || was_lost,
+                        is_open: was_lost,
+                    })
+                }
+            }
+        });
+        match timeout_at(deadline.into(), inserting).await {
+            Ok(Ok(ended)) => {
+                if matches!(ended, Err(Failed { is_open: true, .. })) {
+                    // Others that waited are lost, too.
+                    self.pool.renew();
+                }
+                ended
+            }
+            Ok(Err(error)) => Err(StoreError::Failed(error.to_string()).into()),
+            Err(_) => Err(StoreError::Timeout.into()),
+        }
+    }
+
+    /// What came of an insert that got no answer, now that another attempt finds something `taken` by which it is unique.
+    pub(super) async fn find_inserted(
+        &self,
+        plan: &CreatePlan,
+        taken: StoreError,
+        model: &Model,
+        deadline: Instant,
+    ) -> Result<Committed, StoreError> {
+        let collection = model.collection(plan.collection);
+        let record = (collection, &plan.key);
+        let mut lease = self.pool.lease(deadline).await?;
+        let mut session = PostgresSession::new(lease.connection(), model);
+        let statement = compile::stored_row(
+            session.dialect(),
+            Frame::reading(model, &plan.bindings),
+            record,
+            &[],
+            &[],
+        );
+        let asked = timeout_at(deadline.into(), session.query(statement)).await;
+        let Some(found) = finish(asked, lease)?.pop() else {
+            return Err(taken);
+        };
+        if found != plan.image.0 {
+            // Of ours and changed since, or of somebody who has given it the same key.
+            return Err(unavailable("the connection to the database was lost"));
+        }
+        let Written { outcomes, changes } = write::inserted(collection, plan);
+        let position = self.order.ticket(&changes).committed(changes).await;
+        let position = position.map_err(|_| unavailable("the database is being closed"))?;
+        Ok(Committed::Done { position, outcomes })
+    }
+}
