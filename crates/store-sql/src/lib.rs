@@ -20,6 +20,7 @@ mod dialect;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod insistent;
 pub mod introspect;
 mod mapped;
 pub mod migrate;

@@ -26,6 +26,7 @@ use super::session::MySqlSession;
 use super::{MySqlStore, explain, relocation, staging};
 use crate::accounts;
 use crate::compile::{Kind, Statement};
+use crate::insistent::Insistent;
 use crate::order::BLOCK;
 use crate::pool::{self, finish};
 use crate::read;
@@ -276,7 +277,7 @@ impl MySqlStore {
     /// Commits, and tells what was. It goes on when its caller doesn't: nobody else would know what came of it.
     async fn conclude(&self, mut lease: Lease, written: Written) -> Result<Committed, Failed> {
         let (ticket, model) = (self.order.ticket(&written.changes), self.current());
-        let committing = tokio::spawn(async move {
+        Insistent::new(async move {
             let mut session = MySqlSession::new(lease.connection(), &model);
             let committed = session.end("COMMIT").await;
             let (again, was_lost) = (session.met_conflict(), session.was_lost());
@@ -297,10 +298,8 @@ impl MySqlStore {
                     Err(Failed { error, again })
                 }
             }
-        });
-        committing
-            .await
-            .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string()).into()))
+        })
+        .await
     }
 
     async fn roll_back(&self, mut lease: Lease) {

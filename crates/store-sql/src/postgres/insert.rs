@@ -16,6 +16,7 @@ use super::PostgresStore;
 use super::session::PostgresSession;
 use super::store::{Failed, Work};
 use crate::compile::{self, Frame};
+use crate::insistent::Insistent;
 use crate::pool::{finish, unavailable};
 use crate::session::Session as _;
 use crate::write::{self, Written};
@@ -43,7 +44,7 @@ impl PostgresStore {
         let mut lease = self.lease_to_write(model, deadline).await?;
         let insert = self.order.insert(plan.collection, plan.key.clone());
         let (work, model) = (Arc::clone(work), Arc::clone(model));
-        let inserting = tokio::spawn(async move {
+        let inserting = Insistent::new(async move {
             let mut session = PostgresSession::new(lease.connection(), &model);
             let ran = write::run(&mut session, &model, &work.mutations).await;
             let (again, was_lost) = (session.met_conflict(), session.was_lost());
@@ -68,17 +69,13 @@ impl PostgresStore {
                 }
             }
         });
-        match timeout_at(deadline.into(), inserting).await {
-            Ok(Ok(ended)) => {
-                if matches!(ended, Err(Failed { is_open: true, .. })) {
-                    // Others that waited are lost, too.
-                    self.pool.renew();
-                }
-                ended
-            }
-            Ok(Err(error)) => Err(StoreError::Failed(error.to_string()).into()),
-            Err(_) => Err(StoreError::Timeout.into()),
+        let ended = timeout_at(deadline.into(), inserting).await;
+        let ended = ended.unwrap_or_else(|_| Err(StoreError::Timeout.into()));
+        if matches!(ended, Err(Failed { is_open: true, .. })) {
+            // Others that waited are lost, too.
+            self.pool.renew();
         }
+        ended
     }
 
     /// What came of an insert that got no answer, now that another attempt finds something `taken` by which it is unique.

@@ -28,6 +28,7 @@ use super::session::PostgresSession;
 use super::{PostgresStore, explain, relocation, staging};
 use crate::accounts;
 use crate::compile::{Kind, Statement};
+use crate::insistent::Insistent;
 use crate::order::BLOCK;
 use crate::pool::{self, finish};
 use crate::read;
@@ -309,7 +310,7 @@ impl PostgresStore {
     /// Commits, and tells what was. It goes on when its caller doesn't: nobody else would know what came of it.
     async fn conclude(&self, mut lease: Lease, written: Written) -> Result<Committed, Failed> {
         let (ticket, model) = (self.order.ticket(&written.changes), self.current());
-        let committing = tokio::spawn(async move {
+        Insistent::new(async move {
             let mut session = PostgresSession::new(lease.connection(), &model);
             let committed = session.command("COMMIT").await;
             let (again, was_lost) = (session.met_conflict(), session.was_lost());
@@ -334,10 +335,8 @@ impl PostgresStore {
                     })
                 }
             }
-        });
-        committing
-            .await
-            .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string()).into()))
+        })
+        .await
     }
 
     async fn roll_back(&self, mut lease: Lease) {
