@@ -54,6 +54,8 @@ pub struct Status {
     pub applied: Vec<FileId>,
     /// What is left to do, or why nothing can be done.
     pub pending: Result<RenderedPlan, NoRoute>,
+    /// What a migration has begun that was interrupted, or still runs, in words.
+    pub begun: Vec<String>,
     /// Where the database is not as migrations left it, in words.
     pub drift: Vec<String>,
 }

@@ -202,10 +202,12 @@ pub(crate) async fn status(
         Err(no_route) => Err(no_route),
     };
     Ok(Status {
+    let begun = system::read_progress(&mut connection.conn).await?;
         empty: found.structure.collections.is_empty(),
         applied: found.applied,
         pending,
         drift,
+        begun: begun.iter().map(ToString::to_string).collect(),
     })
 }
 

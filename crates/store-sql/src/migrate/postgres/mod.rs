@@ -155,10 +155,12 @@ pub(crate) async fn status(
         Err(no_route) => Err(no_route),
     };
     Ok(Status {
+    let begun = system::read_ahead(client).await?;
         empty: found.structure.collections.is_empty(),
         applied: found.applied,
         pending,
         drift,
+        begun: begun.iter().map(ToString::to_string).collect(),
     })
 }
 
