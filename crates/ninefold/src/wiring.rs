@@ -700,6 +700,8 @@ fn server_backup_failure<O: std::error::Error + 'static>(
         }
         ServerBackupError::NoPlace { .. } => Failure::environment(message)
             .help("let the user make that database, or restore to an empty one with --database URL"),
+        ServerBackupError::NotPutBack { .. } => Failure::environment(message)
+            .help("nothing is lost: run the command again, and keep what is aside until it has succeeded"),
         ServerBackupError::Served { .. } => Failure::environment(message).help("stop the servers first"),
         ServerBackupError::ToolFailed { .. } | ServerBackupError::Files { .. } | ServerBackupError::Refused(_) => {
             Failure::environment(message)

@@ -54,6 +54,8 @@ pub struct Status {
     pub applied: Vec<FileId>,
     /// What is left to do, or why nothing can be done.
     pub pending: Result<RenderedPlan, NoRoute>,
+    /// What a migration has begun that was interrupted, or still runs, in words.
+    pub begun: Vec<String>,
     /// Where the database is not as migrations left it, in words.
     pub drift: Vec<String>,
 }
@@ -102,7 +104,9 @@ pub struct Hold {
     pub table: String,
     pub held: Held,
     pub lasts: Lasts,
-    /// How many records the table has, about.
+    /// The table whose records it lasts for.
+    pub of: String,
+    /// How many records that one has, about.
     pub records: Option<u64>,
 }
 
@@ -143,14 +147,24 @@ impl Hold {
             table: table.to_owned(),
             held,
             lasts,
+            of: table.to_owned(),
             records: None,
+        }
+    }
+
+    /// For as long as another table's records take.
+    #[must_use]
+    pub fn while_of(self, table: &str) -> Self {
+        Self {
+            of: table.to_owned(),
+            ..self
         }
     }
 }
 
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = &self.table;
+        let (table, of) = (&self.table, &self.of);
         match self.held {
             Held::Writes => write!(f, "writes to {table} wait ")?,
             Held::AllWrites => write!(f, "all writes wait ")?,
@@ -158,8 +172,8 @@ impl fmt::Display for Hold {
         }
         match self.lasts {
             Lasts::Moment => return f.write_str("for a moment"),
-            Lasts::Reading => write!(f, "while the records of {table} are read")?,
-            Lasts::Writing => write!(f, "while the records of {table} are written anew")?,
+            Lasts::Reading => write!(f, "while the records of {of} are read")?,
+            Lasts::Writing => write!(f, "while the records of {of} are written anew")?,
         }
         let (Some(records), Some(rate)) = (self.records, self.lasts.records_per_second()) else {
             return Ok(());

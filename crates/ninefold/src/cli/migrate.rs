@@ -153,6 +153,9 @@ async fn status(target: &Target) -> Result<(), Failure> {
     for file in &status.applied {
         println!("applied  {FOLDER}/{}", file.file_name());
     }
+    for line in &status.begun {
+        println!("begun    {line}: unless it still runs, `ninefold migrate apply` goes on with it or takes it away");
+    }
     for line in &status.drift {
         println!("drift    {line}");
     }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::app::Client;
 
 /// Longer than anything should take, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `ninefold` with arguments, without the environment's own settings.
 pub(crate) fn ninefold<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {

@@ -1,11 +1,14 @@
 //! The real binary with its data on a PostgreSQL server.
 
-use serde_json::{Value as Json, json};
+use std::process::Stdio;
 
+use serde_json::{Value as Json, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::time::timeout;
 use tokio_postgres::NoTls;
 
 use crate::app::{PASSWORD, TestApp};
-use crate::binary::{Server, finish, folder, ninefold};
+use crate::binary::{PATIENCE, Server, finish, folder, ninefold};
 use crate::import::killed;
 
 #[path = "../../../store-sql/tests/support/schema.rs"]
@@ -84,6 +87,53 @@ type Note @collection @access(read: "true", create: "true") @index(fields: ["bod
     }
     old.kill().await;
     new.kill().await;
+}
+
+/// Another migration, or a transaction that an index has to wait for.
+#[tokio::test]
+async fn a_migration_that_waits_says_for_whom() {
+    let (dir, schema) = (folder(APPLICATION), Schema::new());
+    let url = schema.url();
+    let apply = || ninefold(["migrate", "apply", dir.path().to_str().unwrap(), "--database", &url]);
+    assert_eq!(finish(apply(), "").await.code, Some(0));
+    let indexed = APPLICATION.replacen(
+        "type Note @collection",
+        "type Note @collection @index(fields: [\"text\", \"author\"])",
+        1,
+    );
+    std::fs::write(dir.path().join("schema.graphql"), indexed).unwrap();
+
+    let (holder, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let turn = "pg_advisory_lock(hashtextextended('ninefold.migration.' || current_schema(), 0))";
+    let begin = format!("SET application_name = 'the-holder'; SELECT {turn}");
+    holder.batch_execute(&begin).await.unwrap();
+    let mut migration = apply().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut said = BufReader::new(migration.stderr.take().unwrap()).lines();
+    let mut told = async || loop {
+        let line = timeout(PATIENCE, said.next_line())
+            .await
+            .expect("it says whom it waits for");
+        let line = line.unwrap().expect("it waits");
+        if line.contains("the migration waits for another connection") {
+            return line;
+        }
+    };
+    let line = told().await;
+    assert!(line.contains("the-holder"), "{line}");
+    // A transaction that the index has to wait for.
+    let instead = format!(
+        "BEGIN; LOCK TABLE note IN ROW EXCLUSIVE MODE; SELECT {}",
+        turn.replace("_lock(", "_unlock(")
+    );
+    holder.batch_execute(&instead).await.unwrap();
+    let line = told().await;
+    assert!(
+        line.contains("the-holder") && line.contains("idle in transaction"),
+        "{line}"
+    );
+    holder.batch_execute("COMMIT").await.unwrap();
+    assert!(migration.wait().await.unwrap().success());
 }
 
 /// What a server's restart does to connections: they end, also those that nobody uses.

@@ -35,6 +35,7 @@ impl Migrator for MongoStore {
             empty: found.structure.collections.is_empty(),
             applied: found.applied,
             pending,
+            begun: Vec::new(),
             drift,
         })
     }

@@ -6,17 +6,17 @@ use engine::model::migration::Step;
 use engine::model::{StoredCollection, Structure};
 use engine::ports::migrator::{Hold, RenderedPlan};
 
-/// Every table that is locked for as long as its records take.
+/// Every table for whose records a lock lasts.
 pub(crate) fn tables(plan: &RenderedPlan) -> BTreeSet<String> {
     let steps = plan.legs.iter().flat_map(|leg| &leg.steps);
     let holds = steps.filter_map(|step| step.holds.as_ref()).flatten();
-    holds.map(|hold| hold.table.clone()).collect()
+    holds.map(|hold| hold.of.clone()).collect()
 }
 
 pub(crate) fn with_sizes(mut plan: RenderedPlan, sizes: &BTreeMap<String, u64>) -> RenderedPlan {
     let steps = plan.legs.iter_mut().flat_map(|leg| &mut leg.steps);
     for hold in steps.filter_map(|step| step.holds.as_mut()).flatten() {
-        hold.records = sizes.get(&hold.table).copied();
+        hold.records = sizes.get(&hold.of).copied();
     }
     plan
 }

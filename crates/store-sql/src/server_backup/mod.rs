@@ -59,6 +59,13 @@ pub enum ServerBackupError<O: Error + 'static> {
     Fixed(String),
     #[error("what is there can't be moved aside to {to}: {said}")]
     NoPlace { to: String, said: String },
+    /// A restore failed, and then what was there before could not be put back from where it is: there it is safe.
+    #[error("{failure}; and what was there before is still aside as {aside}, for putting it back failed too: {said}")]
+    NotPutBack {
+        failure: Box<Self>,
+        aside: String,
+        said: String,
+    },
     /// So many connections.
     #[error("{who} {count} connections to the database open")]
     Served { who: &'static str, count: i64 },
@@ -162,8 +169,15 @@ pub(crate) async fn restore<S: Server>(
     server.is_alone().await?;
     let replaced = server.make_room(stamp).await?;
     if let Err(error) = server.fill(from).await {
-        server.put_back(replaced.as_deref()).await?;
-        return Err(error);
+        let put_back = server.put_back(replaced.as_deref()).await;
+        return Err(match (put_back, replaced) {
+            (Err(again), Some(aside)) => ServerBackupError::NotPutBack {
+                failure: Box::new(error),
+                aside,
+                said: again.to_string(),
+            },
+            _ => error,
+        });
     }
     Ok(ServerRestored { made, replaced })
 }

@@ -204,6 +204,43 @@ async fn a_restore_that_fails_leaves_the_database_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_restore_that_fails_twice_says_where_what_was_there_is() {
+    let database = OwnDatabase::new();
+    let application = with_a_backup(&database).await;
+    let (dir, url, name) = (text(application.path()), database.url(), name(&database));
+    let file = application.path().join("a.backup");
+    // It takes away the connection by which its failure could be made good.
+    let script = format!(
+        "[ \"$1\" = --version ] && exec $REAL --version\n\
+         sql=\"SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE db = '{name}'\"\n\
+         $REAL \"$1\" -N -e \"$sql\" | $REAL \"$1\"\necho lost >&2\nexit 1"
+    );
+    instead(application.path(), "mariadb", &script);
+    let mut command = ninefold(["restore", text(&file), dir, "--database", &url, "--force"]);
+    command.env("PATH", path(application.path()));
+    let finished = finish(command, "").await;
+    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    assert!(finished.stderr.contains("mariadb failed: lost"), "{}", finished.stderr);
+    let aside = finished.stderr.split_once("is still aside as ");
+    let aside = aside.and_then(|(_, said)| said.split_once(',')).map(|(aside, _)| aside);
+    let aside = aside.unwrap_or_else(|| panic!("{}", finished.stderr));
+    let old = url.replace(&name, aside);
+    let held: Option<u64> = Conn::from_url(&old)
+        .await
+        .unwrap()
+        .query_first("SELECT count(*) FROM entry")
+        .await
+        .unwrap();
+    assert_eq!(held, Some(1));
+
+    let stdout = well(["restore", text(&file), dir, "--database", &url]).await;
+    assert!(stdout.contains(&format!("is now the database {aside}")), "{stdout}");
+    assert_eq!(entries(dir, &url).await, 0);
+    let drop = format!("DROP DATABASE {aside}");
+    connected(&database).await.query_drop(drop).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_restore_that_is_killed_is_begun_anew_and_loses_nothing() {
     let database = OwnDatabase::new();
     let application = with_a_backup(&database).await;
@@ -215,9 +252,14 @@ async fn a_restore_that_is_killed_is_begun_anew_and_loses_nothing() {
         "[ \"$1\" = --version ] && exec $REAL --version\nhead -n 60 | $REAL \"$@\"\nkill -9 $PPID",
     );
     let mut command = ninefold(["restore", text(&file), dir, "--database", &url, "--force"]);
-    command.env("PATH", path(application.path()));
+    let scratch = tempfile::tempdir().unwrap();
+    command
+        .env("PATH", path(application.path()))
+        .env("TMPDIR", scratch.path());
     let killed = finish(command, "").await;
     assert_eq!(killed.code, None, "{}", killed.stderr);
+    // Least of all the password.
+    assert_eq!(scratch.path().read_dir().unwrap().count(), 0);
 
     let refused = run(["serve", dir, "--listen", "127.0.0.1:0", "--database", &url, "--migrate"]).await;
     assert_eq!(refused.code, Some(3), "{}", refused.stderr);
@@ -268,7 +310,7 @@ async fn the_password_is_told_to_the_programs_alone() {
     for program in ["mariadb-dump", "mariadb"] {
         let script = format!(
             "[ \"$1\" = --version ] && exec $REAL --version\n\
-             {{ echo \"$@\"; env; stat -c %a \"${{1#--defaults-file=}}\"; }} >> {}\nexec $REAL \"$@\"",
+             {{ echo \"$@\"; env; stat -L -c %a \"${{1#--defaults-file=}}\"; }} >> {}\nexec $REAL \"$@\"",
             seen.display()
         );
         instead(application.path(), program, &script);

@@ -25,6 +25,7 @@ mod catalog;
 mod convert;
 mod ddl;
 mod drift;
+mod portions;
 mod progress;
 mod render;
 mod run;
@@ -201,10 +202,12 @@ pub(crate) async fn status(
         Ok(legs) => Ok(rendered(connection.dialect, &legs, options.now)?),
         Err(no_route) => Err(no_route),
     };
+    let begun = system::read_progress(&mut connection.conn).await?;
     Ok(Status {
         empty: found.structure.collections.is_empty(),
         applied: found.applied,
         pending,
+        begun: begun.iter().map(ToString::to_string).collect(),
         drift,
     })
 }

@@ -3,6 +3,8 @@
 //! What changes a table on MySQL is committed by that, so a leg can't be taken back. Its end is recorded as on every
 //! database; until then, what it has done so far is. Whoever comes next goes on from there.
 
+use std::fmt;
+
 use engine::model::Structure;
 use engine::model::migration::Leg;
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,17 @@ impl Progress {
     /// The structure of a database that was left between two steps, from which another way can be taken.
     pub(super) fn resting(&self) -> Option<&Structure> {
         (self.action == 0 && !self.has_files).then_some(&self.structure)
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a migration, of which {} of {} steps are done",
+            self.step,
+            self.steps.len()
+        )
     }
 }
 

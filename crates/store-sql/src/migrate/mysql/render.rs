@@ -4,27 +4,32 @@
 //! Foreign keys are taken away where a step is in their way, and made again at the end: what one leads to may be made by
 //! a later step, or change its type in one.
 
-use engine::model::migration::{Conversion, Fill, Leg, Step};
+use engine::model::migration::{Fill, Leg, Step};
 use engine::model::{StoredCollection, StoredField, StoredIndex, StoredLinks, StoredType, Structure, Timestamp};
 use engine::ports::migrator::{Hold, Refusal, RenderedStep};
 
 use super::ddl::{self, IndexParts, Reference, quoted, quoted_list};
+use super::portions::PORTION;
 use crate::dialect::MySql;
 use crate::migrate::check::{Check, Complaint};
 use crate::migrate::condition;
 
+mod change;
 mod online;
+
+pub(super) use change::{CONVERTED, Convert, Replace};
 
 /// In the order in which they run.
 #[derive(Debug, Clone)]
 pub(super) enum Action {
     Run(String),
     /// Some records at a time, until there are none left.
-    Fill(String),
+    Fill(Nulls),
     /// Somebody's own statements, from a file.
     RunBlock(String),
     Check(Check),
     Convert(Convert),
+    Replace(Replace),
     /// Makes a column of texts one that an index takes, where it isn't.
     Bound {
         table: String,
@@ -37,23 +42,23 @@ pub(super) enum Action {
     Tighten(Vec<Reference>),
 }
 
-/// Values of a column as values of another type, in a column of their own beside it.
+/// Nulls of a column, and what takes their place.
 #[derive(Debug, Clone)]
-pub(super) struct Convert {
+pub(super) struct Nulls {
     pub(super) table: String,
-    pub(super) column: String,
     /// Columns of the primary key, and what they hold.
     pub(super) key: Vec<(String, StoredType)>,
-    pub(super) from: StoredType,
-    pub(super) to: StoredType,
-    /// How the column beside it is defined.
-    pub(super) definition: String,
-    /// Of what can't be converted.
-    pub(super) check: Check,
+    column: String,
+    /// As SQL.
+    value: String,
 }
 
-/// The column that takes converted values.
-pub(super) const CONVERTED: &str = "_ninefold_converted";
+impl Nulls {
+    pub(super) fn update(&self) -> String {
+        let (table, column) = (quoted(&self.table), quoted(&self.column));
+        format!("UPDATE {table} SET {column} = {} WHERE {column} IS NULL", self.value)
+    }
+}
 
 /// One step and what it comes down to.
 #[derive(Debug)]
@@ -85,16 +90,10 @@ impl Action {
     fn shown(&self) -> Vec<String> {
         match self {
             Self::Run(sql) | Self::RunBlock(sql) => vec![sql.clone()],
-            Self::Fill(sql) => vec![portion(sql)],
+            Self::Fill(nulls) => vec![format!("{}\n-- {PORTION} records at a time", nulls.update())],
             Self::Check(_) => Vec::new(),
-            Self::Convert(convert) => vec![format!(
-                "ALTER TABLE {} ADD COLUMN {}\n-- each value of {}.{} becomes a {} there",
-                quoted(&convert.table),
-                convert.definition,
-                convert.table,
-                convert.column,
-                convert.to,
-            )],
+            Self::Convert(convert) => convert.shown(),
+            Self::Replace(replace) => replace.shown(),
             Self::Bound { table, definition, .. } => {
                 vec![format!("ALTER TABLE {} MODIFY COLUMN {definition}", quoted(table))]
             }
@@ -105,14 +104,6 @@ impl Action {
             Self::Tighten(references) => references.iter().map(Reference::create).collect(),
         }
     }
-}
-
-/// Records that are filled by one statement, whose locks last as long as it does.
-const PORTION: u32 = 20_000;
-
-/// Some of the records that a statement is about.
-pub(super) fn portion(sql: &str) -> String {
-    format!("{sql} LIMIT {PORTION}")
 }
 
 /// All steps of a leg.
@@ -127,7 +118,7 @@ pub(super) fn render(dialect: &'static MySql, leg: &Leg, now: Timestamp) -> Resu
         rendered.push(Rendered {
             step: step.to_string(),
             destroys: step.destroys(),
-            needs: renderer.needs(index),
+            needs: step.needs(&renderer.structures[index]),
             holds: renderer.holds(index),
             actions: actions.map_err(|reason| refusal(step, reason))?,
             makes: renderer.structures[index + 1].clone(),
@@ -268,7 +259,7 @@ impl<'a> Renderer<'a> {
             actions.extend(self.add_links(index, &collection.name, links));
         }
         for added in &collection.indexes {
-            actions.push(self.create_index(index + 1, &collection.name, added)?);
+            actions.push(Action::Run(self.create_index(index + 1, &collection.name, added)?));
         }
         Ok(actions)
     }
@@ -342,29 +333,31 @@ impl<'a> Renderer<'a> {
         let is_in_way = |parts: &IndexParts<'_>, found: &StoredIndex| {
             parts.is_hashed() && (found.only.is_some() || found.fields.iter().any(|name| name == field))
         };
-        self.without_indexes(index, owner, is_in_way, actions)
+        let (drops, creates) = self.indexes_in_way(index, owner, is_in_way)?;
+        let [drops, creates] = [drops, creates].map(|sql| sql.into_iter().map(Action::Run));
+        Ok(drops.chain(actions).chain(creates).collect())
     }
 
-    fn without_indexes(
+    /// What takes those indexes away, and what makes them again after the step.
+    fn indexes_in_way(
         &self,
         index: usize,
         owner: &str,
         is_in_way: impl Fn(&IndexParts<'_>, &StoredIndex) -> bool,
-        actions: Vec<Action>,
-    ) -> Actions {
+    ) -> Result<(Vec<String>, Vec<String>), String> {
         let owner = self.before(index, owner);
-        let (mut before, mut after) = (Vec::new(), Vec::new());
+        let (mut drops, mut creates) = (Vec::new(), Vec::new());
         for found in &owner.indexes {
             let parts = IndexParts::of(owner, found);
             if is_in_way(&parts, found) {
-                before.push(Action::Run(parts.drop()));
-                after.push(self.create_index_named(index + 1, &owner.name, &found.name)?);
+                drops.push(parts.drop());
+                creates.push(self.create_index_named(index + 1, &owner.name, &found.name)?);
             }
         }
-        Ok(before.into_iter().chain(actions).chain(after).collect())
+        Ok((drops, creates))
     }
 
-    fn create_index_named(&self, structure: usize, collection: &str, name: &str) -> Result<Action, String> {
+    fn create_index_named(&self, structure: usize, collection: &str, name: &str) -> Result<String, String> {
         let owner = self.structures[structure].collection(collection);
         let found = owner.and_then(|owner| owner.indexes.iter().find(|index| index.name == name));
         self.create_index(
@@ -404,7 +397,6 @@ impl<'a> Renderer<'a> {
             return Ok(checks.into_iter().chain([Action::Run(add)]).collect());
         };
         let value = ddl::literal(self.dialect, &fill.value(&field.kind, self.now)?);
-        let column = quoted(&field.column);
         let optional = StoredField {
             required: false,
             ..field.clone()
@@ -412,7 +404,12 @@ impl<'a> Renderer<'a> {
         let definition = ddl::column(self.dialect, &optional, field.refers.is_some());
         let mut actions = vec![
             Action::Run(format!("ALTER TABLE {table} ADD COLUMN {definition}")),
-            Action::Fill(format!("UPDATE {table} SET {column} = {value} WHERE {column} IS NULL")),
+            Action::Fill(Nulls {
+                table: owner.table.clone(),
+                key: key_of(owner),
+                column: field.column.clone(),
+                value,
+            }),
         ];
         if field.required {
             let definition = ddl::column(self.dialect, field, field.refers.is_some());
@@ -421,116 +418,13 @@ impl<'a> Renderer<'a> {
         Ok(actions)
     }
 
-    fn change_field(&self, index: usize, owner: &StoredCollection, to: &StoredField, fill: Option<&Fill>) -> Actions {
-        let from = owner.field(&to.name).expect("a replayed step names what is there");
-        let column = quoted(&to.column);
-        let place = format!("{}.{}", owner.name, to.name);
-        let mut actions = Vec::new();
-        if to.required && !from.required && fill.is_none() {
-            let complaint = Complaint::Null { place: place.clone() };
-            actions.push(Action::Check(offenders(owner, &format!("{column} IS NULL"), complaint)));
-        }
-        let is_retyped = ddl::column_type(&from.kind, false) != ddl::column_type(&to.kind, false);
-        let conversion = Conversion::between(&from.kind, &to.kind);
-        let is_converted = is_retyped || conversion.is_some_and(|conversion| !conversion.is_free());
-        if is_converted {
-            actions.push(Action::Convert(self.convert(owner, from, to, &place)));
-        }
-        let holder = if is_converted {
-            quoted(CONVERTED)
-        } else {
-            column.clone()
-        };
-        let table = quoted(&owner.table);
-        if let Some(fill) = fill {
-            let value = ddl::literal(self.dialect, &fill.value(&to.kind, self.now)?);
-            actions.push(Action::Fill(format!(
-                "UPDATE {table} SET {holder} = {value} WHERE {holder} IS NULL"
-            )));
-        }
-        let target = to.refers.as_ref().filter(|target| from.refers.as_ref() != Some(target));
-        if let Some(target) = target.and_then(|target| self.structures[index].collection(target)) {
-            let (table, key) = (quoted(&target.table), quoted_list(target.columns(&target.key)));
-            let known = format!("SELECT {key} FROM {table}");
-            let condition = format!("{holder} IS NOT NULL AND {holder} NOT IN ({known})");
-            let target = target.name.clone();
-            actions.push(Action::Check(offenders(
-                owner,
-                &condition,
-                Complaint::NoTarget { place, target },
-            )));
-        }
-        let is_key = owner.key.contains(&to.name);
-        if from.refers != to.refers || is_converted {
-            let (table, column) = (owner.table.clone(), to.column.clone());
-            actions.extend(self.loosened(index, move |reference| {
-                (reference.table == table && reference.column == column)
-                    || (is_key && is_converted && reference.target == table)
-            }));
-        }
-        if is_converted {
-            let swap = self.swap(owner, to);
-            let covers =
-                |_: &IndexParts<'_>, found: &StoredIndex| found.only.is_some() || found.fields.contains(&to.name);
-            actions.extend(self.without_indexes(index, &owner.name, covers, vec![swap])?);
-        } else if to.required != from.required || (to.refers.is_some() && from.refers.is_none()) {
-            let bounded = ddl::is_bounded(owner, to);
-            let definition = ddl::column(self.dialect, to, bounded);
-            let modify = Action::Run(format!("ALTER TABLE {table} MODIFY COLUMN {definition}"));
-            actions.extend(self.without_hashes(index, &owner.name, &to.name, vec![modify])?);
-        }
-        Ok(actions)
-    }
-
-    fn convert(&self, owner: &StoredCollection, from: &StoredField, to: &StoredField, place: &str) -> Convert {
-        let complaint = Complaint::NotOfType {
-            place: place.to_owned(),
-            kind: to.kind.clone(),
-        };
-        let converted = StoredField {
-            column: CONVERTED.to_owned(),
-            required: false,
-            ..to.clone()
-        };
-        let failed = format!("{} IS NOT NULL AND {} IS NULL", quoted(&to.column), quoted(CONVERTED));
-        let key = owner.key.iter().filter_map(|name| owner.field(name));
-        Convert {
-            table: owner.table.clone(),
-            column: to.column.clone(),
-            key: key.map(|field| (field.column.clone(), field.kind.clone())).collect(),
-            from: from.kind.clone(),
-            to: to.kind.clone(),
-            definition: ddl::column(self.dialect, &converted, ddl::is_bounded(owner, to)),
-            check: offenders(owner, &failed, complaint),
-        }
-    }
-
-    /// Puts the converted column in the place of the other.
-    fn swap(&self, owner: &StoredCollection, to: &StoredField) -> Action {
-        let (table, column) = (quoted(&owner.table), quoted(&to.column));
-        let definition = ddl::column(self.dialect, to, ddl::is_bounded(owner, to));
-        let is_key = owner.key.contains(&to.name);
-        let key = quoted_list(owner.columns(&owner.key));
-        let (before, after) = if is_key {
-            ("DROP PRIMARY KEY, ", format!(", ADD PRIMARY KEY ({key})"))
-        } else {
-            ("", String::new())
-        };
-        Action::Run(format!(
-            "ALTER TABLE {table} {before}DROP COLUMN {column}, CHANGE COLUMN {} {definition}{after}",
-            quoted(CONVERTED)
-        ))
-    }
-
-    fn create_index(&self, structure: usize, collection: &str, index: &StoredIndex) -> Result<Action, String> {
+    fn create_index(&self, structure: usize, collection: &str, index: &StoredIndex) -> Result<String, String> {
         let structure = &self.structures[structure];
         let collection = structure
             .collection(collection)
             .expect("a replayed step names what is there");
         let condition = condition::condition(self.dialect, structure, collection, index)?;
-        Ok(Action::Run(
-            IndexParts::of(collection, index).create(condition.as_deref()),
-        ))
+        Ok(IndexParts::of(collection, index).create(condition.as_deref()))
     }
 
     /// A unique one stops when records share what will be unique. Nulls are all different.
@@ -538,29 +432,13 @@ impl<'a> Renderer<'a> {
         let collection = self.before(index, name);
         let covered = added.fields.iter().filter_map(|name| collection.field(name));
         let mut creation: Vec<Action> = covered.filter_map(|field| self.bound(collection, field)).collect();
-        creation.push(self.create_index(index + 1, name, added)?);
+        creation.push(Action::Run(self.create_index(index + 1, name, added)?));
         if !added.unique {
             return Ok(creation);
         }
         let columns: Vec<String> = collection.columns(&added.fields).map(quoted).collect();
-        let mut conditions: Vec<String> = columns.iter().map(|column| format!("{column} IS NOT NULL")).collect();
         let only = condition::condition(self.dialect, &self.structures[index], collection, added)?;
-        conditions.extend(only.map(|only| format!("({only})")));
-        let groups = format!(
-            "SELECT {} FROM {} WHERE {} GROUP BY {0} HAVING count(*) > 1",
-            columns.join(", "),
-            quoted(&collection.table),
-            conditions.join(" AND "),
-        );
-        let fields = added.fields.iter().filter_map(|name| collection.field(name));
-        let check = Check {
-            count: format!("SELECT count(*) FROM ({groups}) AS groups"),
-            examples: Some(groups),
-            shows: fields.map(|field| field.kind.clone()).collect(),
-            complaint: Complaint::Duplicates {
-                place: format!("{}.{}", collection.name, added.fields.join(" + ")),
-            },
-        };
+        let check = duplicates(collection, added, &columns, only.as_deref());
         creation.insert(0, Action::Check(check));
         Ok(creation)
     }
@@ -614,6 +492,12 @@ fn destroys(what: String, table: &str, condition: &str) -> Action {
     })
 }
 
+/// Columns of the primary key, and what they hold.
+fn key_of(owner: &StoredCollection) -> Vec<(String, StoredType)> {
+    let key = owner.key.iter().filter_map(|name| owner.field(name));
+    key.map(|field| (field.column.clone(), field.kind.clone())).collect()
+}
+
 /// Records for which the condition holds, by their keys.
 fn offenders(owner: &StoredCollection, condition: &str, complaint: Complaint) -> Check {
     let table = quoted(&owner.table);
@@ -626,6 +510,27 @@ fn offenders(owner: &StoredCollection, condition: &str, complaint: Complaint) ->
         )),
         shows: key.map(|field| field.kind.clone()).collect(),
         complaint,
+    }
+}
+
+/// Values of an index that several records have. Nulls are all different. `only`: of which records it is.
+fn duplicates(owner: &StoredCollection, index: &StoredIndex, columns: &[String], only: Option<&str>) -> Check {
+    let mut conditions: Vec<String> = columns.iter().map(|column| format!("{column} IS NOT NULL")).collect();
+    conditions.extend(only.map(|only| format!("({only})")));
+    let groups = format!(
+        "SELECT {} FROM {} WHERE {} GROUP BY {0} HAVING count(*) > 1",
+        columns.join(", "),
+        quoted(&owner.table),
+        conditions.join(" AND "),
+    );
+    let fields = index.fields.iter().filter_map(|name| owner.field(name));
+    Check {
+        count: format!("SELECT count(*) FROM ({groups}) AS groups"),
+        examples: Some(groups),
+        shows: fields.map(|field| field.kind.clone()).collect(),
+        complaint: Complaint::Duplicates {
+            place: format!("{}.{}", owner.name, index.fields.join(" + ")),
+        },
     }
 }
 

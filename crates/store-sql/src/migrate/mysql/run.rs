@@ -5,12 +5,12 @@ use std::time::Duration;
 use engine::model::{Key, StoredType, Value};
 use engine::ports::migrator::{MigrateError, Refusal};
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Error, Row};
+use mysql_async::{Error, Params, Row};
 
 use super::catalog::Table;
 use super::ddl::{Reference, quoted};
 use super::progress::Progress;
-use super::render::{Action, Rendered, portion};
+use super::render::{Action, Rendered, Replace};
 use super::{ATTEMPT_SECONDS, LOCK_SECONDS, convert, failed, system};
 use crate::compile::Kind;
 use crate::migrate::check::{Check, Complaint};
@@ -23,9 +23,9 @@ const EXAMPLES: usize = 3;
 const DONE_ALREADY: [u16; 8] = [1050, 1051, 1054, 1060, 1061, 1091, 1146, 1826];
 /// Others didn't let go of a table or a record in time, or wanted ours.
 const IN_USE: [u16; 2] = [1205, 1213];
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// How often it is tried: some two minutes of waiting, however long what is tried takes by itself.
-const ATTEMPTS_MAX: u32 = 48;
+pub(super) const ATTEMPTS_MAX: u32 = 48;
 
 /// Goes on with the leg from where `progress` is.
 ///
@@ -45,7 +45,12 @@ pub(super) async fn run(
     };
     for step in steps.iter().skip(progress.step) {
         for action in step.actions.iter().skip(progress.action) {
-            runner.act(action).await.map_err(|stop| stop.at(&step.step))?;
+            if let Err(stop) = runner.act(action).await {
+                if let (Stop::Refused(_), Action::Replace(change)) = (&stop, action) {
+                    runner.withdraw(change, &mut progress).await?;
+                }
+                return Err(stop.at(&step.step));
+            }
             progress.action += 1;
             if !matches!(action, Action::Check(_)) {
                 runner.may_be_done = false;
@@ -58,11 +63,15 @@ pub(super) async fn run(
     Ok(())
 }
 
+pub(super) fn is_in_use(error: &Error) -> bool {
+    matches!(error, Error::Server(reported) if IN_USE.contains(&reported.code))
+}
+
 pub(super) struct Runner<'c> {
     pub(super) connection: &'c mut Connection,
     allow_destructive: bool,
     /// The next action may have been carried out without being remembered.
-    may_be_done: bool,
+    pub(super) may_be_done: bool,
 }
 
 /// What ends a step early.
@@ -116,15 +125,7 @@ impl Runner<'_> {
     async fn act(&mut self, action: &Action) -> Result<(), Stop> {
         match action {
             Action::Run(sql) => self.define(sql).await,
-            Action::Fill(sql) => {
-                let sql = portion(sql);
-                loop {
-                    self.patiently(&sql).await?;
-                    if self.connection.conn.affected_rows() == 0 {
-                        return Ok(());
-                    }
-                }
-            }
+            Action::Fill(nulls) => self.fill(nulls).await,
             // Nobody knows which of it may be tried again.
             Action::RunBlock(sql) => {
                 let wait = |seconds| format!("SET SESSION lock_wait_timeout = {seconds}");
@@ -134,6 +135,7 @@ impl Runner<'_> {
             }
             Action::Check(check) => self.check(check).await,
             Action::Convert(change) => convert::convert(self, change).await,
+            Action::Replace(change) => convert::replace(self, change).await,
             Action::Bound {
                 table,
                 column,
@@ -158,19 +160,44 @@ impl Runner<'_> {
                 }
                 Ok(())
             }
-            Action::Tighten(references) => {
-                for reference in references {
-                    if self.foreign_keys(reference).await?.is_empty() {
-                        self.define(&reference.create()).await?;
-                    }
-                }
-                Ok(())
-            }
+            Action::Tighten(references) => self.tighten(references).await,
         }
     }
 
+    async fn tighten(&mut self, references: &[Reference]) -> Result<(), Stop> {
+        for reference in references {
+            if self.foreign_keys(reference).await?.is_empty() {
+                self.define(&reference.create()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The step is as if it had not begun, unless its foreign keys can't be made again: then the next run goes on with it.
+    async fn withdraw(&mut self, change: &Replace, progress: &mut Progress) -> Result<(), MigrateError> {
+        if self.tighten(&change.loosened).await.is_err() {
+            return Ok(());
+        }
+        progress.action = 0;
+        // First: without that column it would be taken for one that is in its place.
+        self.remember(progress).await?;
+        let dropped = self.patiently(&change.convert.drop()).await;
+        dropped.map_err(|stop| stop.at("take away what the step began"))
+    }
+
     async fn define(&mut self, sql: &str) -> Result<(), Stop> {
-        match self.patiently(sql).await {
+        let done = self.patiently(sql).await;
+        self.unless_done(done)
+    }
+
+    /// While a lock is held that others wait for.
+    pub(super) async fn define_at_once(&mut self, sql: &str) -> Result<(), Stop> {
+        let done = self.connection.conn.query_drop(sql).await;
+        self.unless_done(done.map_err(Stop::MySql))
+    }
+
+    fn unless_done(&self, done: Result<(), Stop>) -> Result<(), Stop> {
+        match done {
             Err(Stop::MySql(Error::Server(reported))) if self.may_be_done && DONE_ALREADY.contains(&reported.code) => {
                 Ok(())
             }
@@ -181,9 +208,19 @@ impl Runner<'_> {
     /// Who waits for a lock on a table keeps everybody out who comes after him. So it waits only for a moment, then those
     /// who queued up are let through, and it is tried again.
     pub(super) async fn patiently(&mut self, sql: &str) -> Result<(), Stop> {
+        self.patiently_with(sql, Params::Empty).await
+    }
+
+    pub(super) async fn patiently_with(&mut self, sql: &str, values: Params) -> Result<(), Stop> {
         for _ in 0..ATTEMPTS_MAX {
-            match self.connection.conn.query_drop(sql).await {
-                Err(Error::Server(reported)) if IN_USE.contains(&reported.code) => {}
+            let conn = &mut self.connection.conn;
+            let done = match &values {
+                // Not all statements can be prepared.
+                Params::Empty => conn.query_drop(sql).await,
+                values => conn.exec_drop(sql, values.clone()).await,
+            };
+            match done {
+                Err(error) if is_in_use(&error) => {}
                 other => return Ok(other?),
             }
             tokio::time::sleep(PAUSE).await;
@@ -191,7 +228,14 @@ impl Runner<'_> {
         Err(Stop::Busy)
     }
 
-    pub(super) async fn check(&mut self, check: &Check) -> Result<(), Stop> {
+    pub(super) async fn all(&mut self, checks: &[Check]) -> Result<(), Stop> {
+        for check in checks {
+            self.check(check).await?;
+        }
+        Ok(())
+    }
+
+    async fn check(&mut self, check: &Check) -> Result<(), Stop> {
         if self.allow_destructive && matches!(check.complaint, Complaint::Destroys { .. }) {
             return Ok(());
         }

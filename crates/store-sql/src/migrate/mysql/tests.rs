@@ -12,6 +12,8 @@ use crate::migrate::random::{is_possible, structure};
 use crate::mysql::Connection;
 use crate::mysql::testing::Database;
 
+mod online;
+
 const DEV: Options = Options {
     mode: Mode::Direct,
     allow_destructive: false,
@@ -159,6 +161,12 @@ fn what_the_data_does_not_allow_stops_it() {
         &["'a'", "'b'", "'a'"],
         "x: String @unique",
         "A.x has 1 value more than once, such as a: ",
+    );
+    check_refused(
+        "x: String @unique",
+        &["'1'", "'01'", "NULL", "NULL"],
+        "x: Int @unique",
+        "A.x has 1 value more than once, such as 1: ",
     );
 }
 
@@ -369,46 +377,4 @@ proptest! {
             Err(error) => prop_assert!(false, "{}", error),
         }
     }
-}
-
-#[test]
-fn who_waits_for_a_table_lets_others_through() {
-    let mut database = holding(&with("x: Int"), &["1"]);
-    let (mut reader, mut late) = (database.beside(), database.beside());
-    let target = Target::of(&model(&with("x: Int y: Int")));
-    let (runtime, connection) = database.connection();
-    runtime.block_on(async {
-        let opened = "SET autocommit = 0; SELECT * FROM a";
-        reader.conn.query_drop(opened).await.unwrap();
-        let pid: Option<u64> = connection.conn.query_first("SELECT CONNECTION_ID()").await.unwrap();
-        let folder = Folder::default();
-        let migrated = apply(connection, &target, &folder, DEV);
-        let others = async {
-            waits(&mut late, pid.unwrap()).await;
-            let insert = "SET lock_wait_timeout = 30; \
-                INSERT INTO a (id, created, updated, version, x) VALUES (x'99999999999999999999999999999999', now(), now(), 3, 9)";
-            late.conn.query_drop(insert).await.unwrap();
-            reader.conn.query_drop("COMMIT").await.unwrap();
-        };
-        let (migrated, ()) = tokio::join!(migrated, others);
-        migrated.unwrap();
-    });
-    is_sound(&mut database, &target.structure);
-    assert_eq!(rows(&mut database, "SELECT count(*) FROM a"), ["2"]);
-}
-
-/// Until that connection waits for a table.
-async fn waits(connection: &mut Connection, id: u64) {
-    for _ in 0..2_000 {
-        let sql = format!("SELECT state FROM information_schema.processlist WHERE id = {id}");
-        let state: Option<Option<String>> = connection.conn.query_first(sql).await.unwrap();
-        if state
-            .flatten()
-            .is_some_and(|state| state.starts_with("Waiting for table metadata lock"))
-        {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("it never waits");
 }

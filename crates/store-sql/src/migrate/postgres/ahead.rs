@@ -4,6 +4,8 @@
 //! takes note of it. What is about to be made is written down first: when the leg comes to nothing it is taken away again,
 //! and after an interruption whoever comes next goes on with it, or takes it away.
 
+use std::fmt;
+
 use engine::model::Structure;
 use engine::ports::migrator::{MigrateError, Refusal};
 use serde::{Deserialize, Serialize};
@@ -75,6 +77,15 @@ impl Made {
                 quoted(table),
                 quoted(name)
             ),
+        }
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index { name, .. } => write!(f, "the index {name}"),
+            Self::Constraint { table, name } => write!(f, "the constraint {name} on {table}"),
         }
     }
 }

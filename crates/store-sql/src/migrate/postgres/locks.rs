@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use engine::model::Structure;
 use engine::ports::migrator::{Held, MigrateError};
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error, Row};
 
 use super::ddl::quoted;
 use super::failed;
@@ -24,6 +24,11 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long it is tried.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How often it is looked who is in the way, and after how many times it is told, at first and from then on.
+const LOOK: Duration = Duration::from_secs(1);
+const TOLD_AT: u64 = 5;
+const TOLD_EACH: u64 = 30;
+const ATTEMPTS_PER_LOOK: u64 = (LOOK.as_millis() / PAUSE_MIN.as_millis()) as u64;
 
 /// All that the steps lock, from the start: who has them comes to the end without waiting for anybody.
 pub(super) fn wanted(steps: &[Rendered], there: &Structure) -> Vec<String> {
@@ -86,13 +91,54 @@ async fn retried(client: &Client, attempt: &str) -> Result<(), Stop> {
 /// Only one migrates this schema at a time. Whoever waits has no transaction open, which the building of an index would
 /// wait for in turn.
 pub(super) async fn take_turn(client: &Client) -> Result<(), MigrateError> {
-    loop {
-        let sql = format!("SELECT pg_try_advisory_lock({TURN})");
-        let row = client.query_one(&sql, &[]).await.map_err(failed)?;
+    let attempt = format!("SELECT pg_try_advisory_lock({TURN})");
+    // The server keeps a number of 64 bits as two halves.
+    let holders = format!(
+        "{HOLDERS} WHERE pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         AND (classid::bigint << 32 | objid::bigint) = {TURN})"
+    );
+    for attempts in 0.. {
+        let row = client.query_one(&attempt, &[]).await.map_err(failed)?;
         if row.try_get(0).map_err(failed)? {
-            return Ok(());
+            break;
+        }
+        if attempts % ATTEMPTS_PER_LOOK == 0 && is_told(attempts / ATTEMPTS_PER_LOOK) {
+            tell(&client.query(&holders, &[]).await.map_err(failed)?);
         }
         tokio::time::sleep(PAUSE_MIN).await;
+    }
+    Ok(())
+}
+
+/// Whether it is told, of what was seen so many times.
+fn is_told(looks: u64) -> bool {
+    looks % TOLD_EACH == TOLD_AT
+}
+
+/// Tells whom the migration on the connection `waiting` waits for, as long as it does; doesn't end by itself.
+///
+/// # Errors
+/// When that can't be asked.
+pub(crate) async fn tell_waits(client: &Client, waiting: i32) -> Result<(), Error> {
+    let mut seen = 0;
+    let sql = format!("{HOLDERS} WHERE pid = ANY(pg_blocking_pids($1))");
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let holders = client.query(&sql, &[&waiting]).await?;
+        seen += u64::from(!holders.is_empty());
+        if !holders.is_empty() && is_told(seen) {
+            tell(&holders);
+        }
+    }
+}
+
+fn tell(holders: &[Row]) {
+    for holder in holders {
+        let pid: Option<i32> = holder.try_get(0).ok();
+        let (application, state): (Option<String>, Option<String>) =
+            (holder.try_get(1).ok().flatten(), holder.try_get(2).ok().flatten());
+        tracing::info!(pid, application, state, "the migration waits for another connection");
     }
 }
 
@@ -101,4 +147,5 @@ pub(super) async fn end_turn(client: &Client) -> Result<(), MigrateError> {
     client.batch_execute(&sql).await.map_err(failed)
 }
 
+const HOLDERS: &str = "SELECT pid, application_name, state FROM pg_stat_activity";
 const TURN: &str = "hashtextextended('ninefold.migration.' || current_schema(), 0)";

@@ -14,6 +14,7 @@ use engine::model::migration::{Folder, Found, Leg, Target, route};
 use engine::ports::migrator::{MigrateError, Options, RenderedLeg, RenderedPlan, Report, Status};
 use tokio_postgres::{Client, Error};
 
+pub(crate) use locks::tell_waits;
 use render::{Rendered, render};
 
 use super::holds;
@@ -154,10 +155,12 @@ pub(crate) async fn status(
         Ok(legs) => Ok(rendered(&legs, options.now)?),
         Err(no_route) => Err(no_route),
     };
+    let begun = system::read_ahead(client).await?;
     Ok(Status {
         empty: found.structure.collections.is_empty(),
         applied: found.applied,
         pending,
+        begun: begun.iter().map(ToString::to_string).collect(),
         drift,
     })
 }

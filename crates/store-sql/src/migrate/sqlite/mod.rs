@@ -124,6 +124,7 @@ pub fn status(
         empty: found.structure.collections.is_empty(),
         applied: found.applied,
         pending,
+        begun: Vec::new(),
         drift,
     })
 }

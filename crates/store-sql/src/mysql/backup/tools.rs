@@ -1,14 +1,13 @@
 //! `mariadb-dump` and `mariadb`, or `mysqldump` and `mysql`, found on the PATH.
 //!
-//! How to reach the server they are told by a file that its owner alone can read, and that is gone when they are done: not by
-//! arguments or variables, which others may see. It is the only such file that they read, so that nobody's own settings
-//! change what a backup holds.
+//! How to reach the server they are told by a file that its owner alone can read: not by arguments or variables, which others
+//! may see. On Linux it has no name, so that it is gone with this process however that ends. It is the only such file that
+//! they read, so that nobody's own settings change what a backup holds.
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
@@ -53,7 +52,37 @@ pub(super) struct Tools {
     maker: Maker,
     database: String,
     /// See the top.
-    options: NamedTempFile,
+    options: Options,
+}
+
+/// A file for programs that this process starts.
+struct Options {
+    path: PathBuf,
+    /// What keeps it.
+    #[cfg(target_os = "linux")]
+    _file: File,
+    #[cfg(not(target_os = "linux"))]
+    _file: tempfile::NamedTempFile,
+}
+
+impl Options {
+    #[cfg(target_os = "linux")]
+    fn new(told: &str) -> io::Result<Self> {
+        use std::os::fd::AsRawFd as _;
+        // One that never had a name could be read by all.
+        let mut file = tempfile::NamedTempFile::new()?.into_file();
+        file.write_all(told.as_bytes())?;
+        let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into();
+        Ok(Self { path, _file: file })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new(told: &str) -> io::Result<Self> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(told.as_bytes())?;
+        let path = file.path().to_owned();
+        Ok(Self { path, _file: file })
+    }
 }
 
 impl Tools {
@@ -66,10 +95,7 @@ impl Tools {
             fits(tool, &version(tool).await?, maker, server)?;
         }
         let told = options(&address, maker, dump)?;
-        let written = NamedTempFile::new().and_then(|mut file| {
-            file.write_all(told.as_bytes())?;
-            Ok(file)
-        });
+        let written = Options::new(&told);
         Ok(Self {
             dump,
             client,
@@ -88,7 +114,7 @@ impl Tools {
         command.args(["--", &self.database]);
         let path = to.to_owned();
         let write = move |dump: File| file::write(&head, dump, &path);
-        let written = tool::read_from::<_, MySqlOpenError>(self.dump, command, write).await?;
+        let written = tool::read_from::<_, _, MySqlOpenError>(self.dump, command, write).await?;
         written.map_err(MySqlBackupError::of_file(to))
     }
 
@@ -97,7 +123,8 @@ impl Tools {
         command.args(RESTORE).args(["--", &self.database]);
         let path = from.to_owned();
         let read = move |mut client: File| file::read(&path, &mut client).map(|_| ());
-        let read = tool::write_to::<_, MySqlOpenError>(self.client, command, read).await?;
+        let is_closed = |error: &Unreadable| matches!(error, Unreadable::Closed(_));
+        let read = tool::write_to::<_, _, MySqlOpenError>(self.client, command, read, is_closed).await?;
         read.map_err(unreadable(from))
     }
 
@@ -105,7 +132,7 @@ impl Tools {
         let mut command = Command::new(tool);
         command.env(LOGIN_FILE, NO_FILE);
         // It has to be the first of all.
-        command.arg(argument("--defaults-file=", self.options.path()));
+        command.arg(argument("--defaults-file=", &self.options.path));
         command
     }
 }

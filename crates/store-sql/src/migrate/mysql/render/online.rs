@@ -1,30 +1,16 @@
-//! What a step needs of those who write, and what it keeps them waiting for.
+//! What a step keeps those who read and write waiting for.
 
-use engine::model::StoredCollection;
 use engine::model::migration::Step;
+use engine::model::{StoredCollection, Structure};
 use engine::ports::migrator::{Held, Hold, Lasts};
 
-use super::super::ddl::IndexParts;
+use super::super::ddl::{IndexParts, Reference};
 use super::Renderer;
+use super::change::is_converted;
+use crate::dialect::Server;
 use crate::migrate::holds;
 
 impl Renderer<'_> {
-    /// Values are converted beside their column, which then takes their place.
-    pub(super) fn needs(&self, index: usize) -> Option<String> {
-        let step = &self.steps[index];
-        let Step::ChangeField { collection, field, .. } = step else {
-            return step.needs(&self.structures[index]);
-        };
-        let from = self.before(index, collection).field(&field.name);
-        let alone = "that nobody writes to it meanwhile: such writes are lost";
-        let is_converted = from.is_some_and(|from| from.kind != field.kind);
-        match (step.needs(&self.structures[index]), is_converted) {
-            (needs, false) => needs,
-            (None, true) => Some(alone.to_owned()),
-            (Some(needs), true) => Some(format!("{needs}; and {alone}")),
-        }
-    }
-
     /// What others wait for, a statement at a time. A foreign key is made by a copy of the table that it is in.
     pub(super) fn holds(&self, index: usize) -> Option<Vec<Hold>> {
         use Held::{Everything, Writes};
@@ -49,7 +35,14 @@ impl Renderer<'_> {
                 held.extend(of_owner(Everything, Moment));
                 held.extend(is_copied.then(|| of_owner(Writes, Writing)).flatten());
             }
-            Step::ChangeField { .. } | Step::ChangeKey { .. } => held.extend(of_owner(Writes, Writing)),
+            Step::ChangeField { field, .. } => {
+                let from = owner.and_then(|owner| owner.field(&field.name));
+                match from.is_some_and(|from| is_converted(from, field)) {
+                    true => held.extend(owner.into_iter().flat_map(|owner| self.alone_with(there, owner))),
+                    false => held.extend(of_owner(Writes, Writing)),
+                }
+            }
+            Step::ChangeKey { .. } => held.extend(of_owner(Writes, Writing)),
             Step::AddIndex { index: added, .. } => {
                 let is_copied = owner.is_some_and(|owner| {
                     let mut covered = added.fields.iter().filter_map(|name| owner.field(name));
@@ -84,5 +77,24 @@ impl Renderer<'_> {
             Step::Run(_) => return None,
         }
         Some(holds::longest(held))
+    }
+
+    /// `LOCK TABLES` keeps others out, and from writing to what the table refers to; on MySQL also to what refers to it.
+    fn alone_with(&self, there: &Structure, owner: &StoredCollection) -> Vec<Hold> {
+        use Lasts::Writing;
+        let mut held = vec![Hold::new(&owner.table, Held::Everything, Writing)];
+        for reference in Reference::all(there) {
+            let related = if reference.table == owner.table {
+                &reference.target
+            } else if reference.target == owner.table && self.dialect.0 == Server::MySql {
+                &reference.table
+            } else {
+                continue;
+            };
+            if *related != owner.table {
+                held.push(Hold::new(related, Held::Writes, Writing).while_of(&owner.table));
+            }
+        }
+        held
     }
 }

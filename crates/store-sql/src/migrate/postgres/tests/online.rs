@@ -104,8 +104,16 @@ fn cut_off() -> Database {
 }
 
 #[test]
-fn what_was_cut_off_is_gone_on_with() {
-    migrate(&cut_off(), &indexed_schema("x: Int"), DEV).unwrap();
+fn what_was_cut_off_is_told_and_gone_on_with() {
+    let database = cut_off();
+    let begun = |database: &Database| {
+        let (target, folder) = (indexed("x: Int"), Folder::default());
+        let told = database.wait(status(database.client(), &target, &folder, DEV)).unwrap();
+        told.begun
+    };
+    assert_eq!(begun(&database), ["the index ix_a_x"]);
+    migrate(&database, &indexed_schema("x: Int"), DEV).unwrap();
+    assert_eq!(begun(&database), Vec::<String>::new());
 }
 
 #[test]
