@@ -66,6 +66,16 @@ pub(crate) async fn open_to_serve(
             let store = PostgresStore::open(&database.url, &options).await;
             return Ok(ports(store.map_err(postgres_refusal)?, purpose));
         }
+        if MySqlStore::takes(&database.url) {
+            let options = MySqlOptions {
+                adopts,
+                replicas: database.replicas.clone(),
+                replica_lag_max: Duration::from_millis(database.replica_lag_max_ms),
+                ..mysql_options(database)
+            };
+            let store = MySqlStore::open(&database.url, &options).await;
+            return Ok(ports(store.map_err(mysql_refusal)?, purpose));
+        }
         return open(dir, database, purpose, adopts).await;
     }
     sqlite_file(dir, database).map_err(|_| not_archived())?;
@@ -747,7 +757,13 @@ fn mysql_refusal(error: MySqlOpenError) -> Failure {
         }
         MySqlOpenError::Unreachable(_) => failure.help("start the server, or correct the address in `database.url`"),
         MySqlOpenError::Refused(_) => failure.help("make the user and the database, or correct `database.url`"),
-        MySqlOpenError::Replica => failure.help("name the primary in `database.url`"),
+        MySqlOpenError::Replica { .. } => {
+            failure.help("`database.replicas` has one URL for each: mysql://USER:PASSWORD@HOST:PORT/DATABASE")
+        }
+        MySqlOpenError::NoLog(_) => {
+            failure.help("turn on `log_bin`, on MySQL also `gtid_mode`, or remove `database.replicas`")
+        }
+        MySqlOpenError::ReadsOnly => failure.help("name the primary in `database.url`"),
         MySqlOpenError::TooOld(_) => failure.help("use a newer server"),
         MySqlOpenError::Foreign => failure.help(ADOPT),
         MySqlOpenError::Incomplete => failure.help(UNFINISHED),

@@ -33,6 +33,7 @@ mod pool;
 pub mod postgres;
 mod read;
 mod relocation;
+mod replicas;
 mod server_backup;
 mod session;
 pub mod sqlite;

@@ -202,7 +202,7 @@ section! {
         connect_timeout_ms: u64 = 5_000;
         /// PostgreSQL, MySQL, MongoDB: how long one request may keep the database busy.
         query_timeout_ms: u64 = 10_000;
-        /// PostgreSQL: servers that follow the one of `url`, by a URL each, for reads that may be of a moment ago.
+        /// PostgreSQL, MySQL: servers that follow the one of `url`, by a URL each, for reads that may be of a moment ago.
         /// [databases.md](databases.md#read-replicas) says which those are.
         replicas: Vec<String> = Vec::new();
         /// How far behind a replica may be that is read from.
@@ -253,21 +253,26 @@ impl Database {
         if self.replicas.is_empty() {
             return;
         }
-        let is_postgres = |url: &str| url.starts_with("postgresql://") || url.starts_with("postgres://");
-        let refusal = match self.url.split(':').next().unwrap_or_default() {
-            "sqlite" => "a SQLite file has no replicas; remove them, or move to PostgreSQL with `ninefold move`",
-            "mysql" | "mariadb" => "MySQL and MariaDB are read from the primary alone so far; remove them",
-            "mongodb" | "mongodb+srv" => {
-                "MongoDB is read from its primary alone, whatever the URL's read preference; remove them"
-            }
-            _ => "",
+        let (refusal, kinds): (_, &[&str]) = match self.url.split(':').next().unwrap_or_default() {
+            "sqlite" => (
+                "a SQLite file has no replicas; remove them, or move to PostgreSQL with `ninefold move`",
+                &[],
+            ),
+            "mongodb" | "mongodb+srv" => (
+                "MongoDB is read from its primary alone, whatever the URL's read preference; remove them",
+                &[],
+            ),
+            "postgresql" | "postgres" => ("", &["postgresql://", "postgres://"]),
+            "mysql" | "mariadb" => ("", &["mysql://", "mariadb://"]),
+            _ => ("", &[]),
         };
         rules.that(refusal.is_empty(), "replicas", refusal);
-        let wrong = self.replicas.iter().position(|url| !is_postgres(url));
-        if let (Some(wrong), true) = (wrong, is_postgres(&self.url)) {
+        let is_ours = |url: &String| kinds.iter().any(|kind| url.starts_with(kind));
+        let wrong = self.replicas.iter().position(|url| !is_ours(url));
+        if let (Some(wrong), Some(kind)) = (wrong, kinds.first()) {
             let number = wrong + 1;
             let message = format!(
-                "replica {number} is of another kind than the primary; write \"postgresql://USER:PASSWORD@HOST:PORT/DATABASE\""
+                "replica {number} is of another kind than the primary; write \"{kind}USER:PASSWORD@HOST:PORT/DATABASE\""
             );
             rules.that(false, "replicas", message);
         }

@@ -158,7 +158,7 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn replicas_are_of_the_primarys_kind_which_is_postgresql() {
+fn replicas_are_of_the_primarys_kind_which_is_a_servers() {
     let check = |url: &str, replicas: &str, expected: Option<&str>| {
         let set = [("database.url", url), ("database.replicas", replicas)];
         let read = read("", &[], &set);
@@ -183,11 +183,9 @@ fn replicas_are_of_the_primarys_kind_which_is_postgresql() {
     );
     check(first, &[second; 17].join(","), Some("17 are too many; at most 16"));
     check("sqlite:data/app.db", second, Some("ninefold move"));
-    check(
-        "mysql://shop:hush@one/shop",
-        "mysql://shop:hush@two/shop",
-        Some("primary alone"),
-    );
+    let mysql = "mysql://shop:hush@one/shop";
+    check(mysql, "mysql://shop:hush@two/shop,mariadb://shop:hush@three/shop", None);
+    check(mysql, second, Some("replica 1 is of another kind"));
     check("mongodb://one/shop", "mongodb://two/shop", Some("primary alone"));
     let not_a_list = self::read("[database]\nreplicas = \"postgresql://shop:hush@one/shop\"", &[], &[]);
     let problems = not_a_list.unwrap_err();

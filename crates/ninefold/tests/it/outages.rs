@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use house::{House, Kind, Side, is_unavailable, side_connections};
 
-const BOTH: [Kind; 2] = [Kind::Postgres, Kind::MariaDb];
+pub(crate) const BOTH: [Kind; 2] = [Kind::Postgres, Kind::MariaDb];
 /// How often a write is tried that others get in the way of.
 const ATTEMPTS_MAX: i64 = 16;
 /// Beside those of the pool: what nodes tell one another goes over one of its own.

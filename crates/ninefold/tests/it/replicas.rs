@@ -1,24 +1,26 @@
-//! A primary and a standby of PostgreSQL's own replication: reads that may be of a moment ago go to the standby, and nobody
+//! A primary and a standby of the database's own replication: reads that may be of a moment ago go to the standby, and nobody
 //! misses what he wrote himself.
 //!
 //! That the suite notices the loss of what keeps it so is shown by `durability::mutants`.
 //!
 //! Where a read was answered shows while the standby replays nothing: what was written meanwhile is on the primary alone.
 
-use std::path::Path;
+mod pair;
+
 use std::time::Duration;
 
 use serde_json::json;
-use tempfile::TempDir;
-use testkit::services::{Killable, Proxy};
-use tokio::task::spawn_blocking;
+use testkit::services::Proxy;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::NoTls;
 
-use crate::app::{Client, PASSWORD};
-use crate::binary::{Server, folder, ninefold};
+use crate::app::Client;
+use crate::binary::{folder, run};
 use crate::database::Database;
-use crate::outages::house::parts;
+use crate::mysql::OwnDatabase;
+use crate::outages::BOTH;
+use crate::outages::failover::blocking;
+use crate::outages::house::{Kind, parts};
+use pair::{Pair, create, sign_up};
 
 const SCHEMA: &str = r#"
 type User @collection(auth: true, signUp: OPEN) @access(read: "true", update: "record.id == auth.id") {
@@ -27,123 +29,8 @@ type User @collection(auth: true, signUp: OPEN) @access(read: "true", update: "r
 type Note @collection @access(read: "true", create: "true") { text: String! @unique @length(max: 40) by: User }
 "#;
 
-/// Longer than it takes to be found out how far a server is.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// So that nothing is too old within a test.
 const ANY_LAG: &str = "database.replica_lag_max_ms=600000";
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    spawn_blocking(work).await.expect("the server does as it is told")
-}
-
-struct Pair {
-    primary: Killable,
-    standby: Killable,
-    folder: TempDir,
-}
-
-impl Pair {
-    async fn new() -> Self {
-        let (primary, standby) = blocking(|| {
-            let primary = Killable::postgres();
-            let standby = primary.standby();
-            (primary, standby)
-        })
-        .await;
-        Self {
-            primary,
-            standby,
-            folder: folder(SCHEMA),
-        }
-    }
-
-    fn dir(&self) -> &Path {
-        self.folder.path()
-    }
-
-    async fn serve(&self, set: &[&str]) -> Server {
-        self.serve_with(&self.standby.url(), set, None).await
-    }
-
-    async fn serve_with(&self, replicas: &str, set: &[&str], mutant: Option<&str>) -> Server {
-        let mut command = ninefold(["serve", "--migrate", "--listen", "127.0.0.1:0"]);
-        command.arg(self.dir()).args(["--database", &self.primary.url()]);
-        command.args(["--set", &format!("database.replicas={replicas}")]);
-        command.args(set.iter().flat_map(|set| ["--set", set]));
-        if let Some(mutant) = mutant {
-            command.env("NINEFOLD_MUTANT", mutant);
-        }
-        Server::launch(command).await
-    }
-
-    async fn run(&self, url: &str, sql: &str) {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client.batch_execute(sql).await.unwrap();
-    }
-
-    /// From now on the standby stays as it is, with all that was written until now.
-    async fn pause(&self) {
-        self.caught_up().await;
-        self.run(&self.standby.url(), "SELECT pg_wal_replay_pause()").await;
-        let (client, connection) = tokio_postgres::connect(&self.standby.url(), NoTls).await.unwrap();
-        tokio::spawn(connection);
-        let sql = "SELECT pg_get_wal_replay_pause_state() = 'paused'";
-        while !client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    async fn resume(&self) {
-        self.run(&self.standby.url(), "SELECT pg_wal_replay_resume()").await;
-    }
-
-    async fn caught_up(&self) {
-        let (primary, connection) = tokio_postgres::connect(&self.primary.url(), NoTls).await.unwrap();
-        tokio::spawn(connection);
-        let (standby, connection) = tokio_postgres::connect(&self.standby.url(), NoTls).await.unwrap();
-        tokio::spawn(connection);
-        let row = primary
-            .query_one("SELECT pg_current_wal_lsn()::text", &[])
-            .await
-            .unwrap();
-        let sql = format!("SELECT pg_last_wal_replay_lsn() >= '{}'", row.get::<_, &str>(0));
-        while !standby.query_one(&sql, &[]).await.unwrap().get::<_, bool>(0) {
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// Waits until reads of `reader` are answered by the standby. It replays nothing afterwards, and lacks a note that
-    /// `writer`, who is somebody else, has just written.
-    async fn until_used(&self, reader: &Client, writer: &Client, text: &str) {
-        let trying = async {
-            for attempt in 0.. {
-                let text = format!("{text} {attempt}");
-                self.pause().await;
-                create(writer, &text).await;
-                if !texts(reader).await.contains(&text) {
-                    return;
-                }
-                self.resume().await;
-            }
-        };
-        timeout(PATIENCE, trying).await.expect("the standby is read from");
-    }
-}
-
-async fn sign_up(visitor: &Client, name: &str) -> Client {
-    let newcomer = json!({"email": format!("{name}@example.org"), "password": PASSWORD, "name": name});
-    let signed_up = visitor.post("/auth/sign-up", &newcomer).await;
-    assert_eq!(signed_up.status, 201, "{}", signed_up.text());
-    visitor.with_token(signed_up.json()["accessToken"].as_str().unwrap())
-}
-
-/// Answers what is to be said again to another node.
-async fn create(client: &Client, text: &str) -> String {
-    let created = client.post("/api/notes", &json!({ "text": text })).await;
-    assert_eq!(created.status, 201, "{}", created.text());
-    created.header("ninefold-written").expect("it is said when").to_owned()
-}
 
 async fn texts(client: &Client) -> Vec<String> {
     texts_after(client, None).await
@@ -166,7 +53,13 @@ async fn texts_after(client: &Client, written: Option<&str>) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wrote_sees_it_and_others_see_a_state_of_a_moment_ago() {
-    let pair = Pair::new().await;
+    for kind in BOTH {
+        fresh_and_recent(kind).await;
+    }
+}
+
+async fn fresh_and_recent(kind: Kind) {
+    let pair = Pair::new(kind).await;
     let server = pair.serve(&[ANY_LAG]).await;
     let other_node = pair.serve(&[ANY_LAG]).await;
     let visitor = server.client();
@@ -234,16 +127,18 @@ async fn who_wrote_sees_it_and_others_see_a_state_of_a_moment_ago() {
 
 /// What its writers miss of what they have written.
 pub(crate) async fn own_writes(mutant: Option<&str>) -> Vec<String> {
-    let pair = Pair::new().await;
-    let server = pair.serve_with(&pair.standby.url(), &[ANY_LAG], mutant).await;
-    let visitor = server.client();
-    let (ana, bea) = (sign_up(&visitor, "ana").await, sign_up(&visitor, "bea").await);
-    pair.until_used(&bea, &ana, "first").await;
     let mut findings = Vec::new();
-    for (writer, text) in [(&ana, "ana's"), (&bea, "bea's"), (&visitor, "anybody's")] {
-        create(writer, text).await;
-        if !texts(writer).await.contains(&text.to_owned()) {
-            findings.push(format!("{text} is not there"));
+    for kind in BOTH {
+        let pair = Pair::new(kind).await;
+        let server = pair.serve_with(&pair.url(&pair.standby), &[ANY_LAG], mutant).await;
+        let visitor = server.client();
+        let (ana, bea) = (sign_up(&visitor, "ana").await, sign_up(&visitor, "bea").await);
+        pair.until_used(&bea, &ana, "first").await;
+        for (writer, text) in [(&ana, "ana's"), (&bea, "bea's"), (&visitor, "anybody's")] {
+            create(writer, text).await;
+            if !texts(writer).await.contains(&text.to_owned()) {
+                findings.push(format!("{kind:?}: {text} is not there"));
+            }
         }
     }
     findings
@@ -256,26 +151,30 @@ async fn nobody_misses_what_it_wrote() {
 
 /// What can't be seen long after it was written.
 pub(crate) async fn too_old(mutant: Option<&str>) -> Vec<String> {
-    let pair = Pair::new().await;
-    let set = ["database.replica_lag_max_ms=1000"];
-    let mut server = pair.serve_with(&pair.standby.url(), &set, mutant).await;
-    let visitor = server.client();
-    let (ana, bea) = (sign_up(&visitor, "ana").await, sign_up(&visitor, "bea").await);
-    pair.until_used(&bea, &ana, "first").await;
-    create(&ana, "second").await;
-    let waiting = async {
-        while !texts(&bea).await.contains(&"second".to_owned()) {
-            sleep(Duration::from_millis(20)).await;
+    let mut findings = Vec::new();
+    for kind in BOTH {
+        let pair = Pair::new(kind).await;
+        let set = ["database.replica_lag_max_ms=1000"];
+        let mut server = pair.serve_with(&pair.url(&pair.standby), &set, mutant).await;
+        let visitor = server.client();
+        let (ana, bea) = (sign_up(&visitor, "ana").await, sign_up(&visitor, "bea").await);
+        pair.until_used(&bea, &ana, "first").await;
+        create(&ana, "second").await;
+        let waiting = async {
+            while !texts(&bea).await.contains(&"second".to_owned()) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if timeout(Duration::from_secs(20), waiting).await.is_err() {
+            findings.push(format!("{kind:?}: somebody reads what was a long time ago"));
+            continue;
         }
-    };
-    if timeout(Duration::from_secs(20), waiting).await.is_err() {
-        return vec!["somebody reads what was a long time ago".to_owned()];
+        server.line_with(|line| line.contains("too far behind")).await;
+        pair.resume().await;
+        server.line_with(|line| line.contains("is read from again")).await;
+        pair.until_used(&bea, &ana, "third").await;
     }
-    server.line_with(|line| line.contains("too far behind")).await;
-    pair.resume().await;
-    server.line_with(|line| line.contains("is read from again")).await;
-    pair.until_used(&bea, &ana, "third").await;
-    Vec::new()
+    findings
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,9 +184,15 @@ async fn no_read_is_older_than_the_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_dies_fails_no_read_and_is_used_again_when_it_is_back() {
-    let mut pair = Pair::new().await;
+    for kind in BOTH {
+        away_and_back(kind).await;
+    }
+}
+
+async fn away_and_back(kind: Kind) {
+    let mut pair = Pair::new(kind).await;
     let wire = Proxy::to(pair.standby.port()).await;
-    let (url, port) = (pair.standby.url(), wire.port());
+    let (url, port) = (pair.url(&pair.standby), wire.port());
     let (start, _, end) = parts(&url);
     let mut server = pair.serve_with(&format!("{start}{port}{end}"), &[ANY_LAG], None).await;
     let visitor = server.client();
@@ -332,7 +237,13 @@ async fn a_replica_that_dies_fails_no_read_and_is_used_again_when_it_is_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_without_the_new_structure_is_not_asked() {
-    let pair = Pair::new().await;
+    for kind in BOTH {
+        new_structure(kind).await;
+    }
+}
+
+async fn new_structure(kind: Kind) {
+    let pair = Pair::new(kind).await;
     let mut server = pair.serve(&[ANY_LAG]).await;
     create(&server.client(), "old").await;
     server.signal("TERM");
@@ -362,15 +273,23 @@ async fn a_replica_without_the_new_structure_is_not_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_replica_of_this_database_is_not_read_from() {
-    let pair = Pair::new().await;
-    let stranger = Database::new();
-    let strangers = [
-        // Another server; this one itself; nobody; and another database of the standby.
-        stranger.url().trim_end_matches('?').to_owned(),
-        pair.primary.url(),
-        "postgresql://ninefold@127.0.0.1:1/postgres".to_owned(),
-        pair.standby.url().replace("/postgres", "/template1"),
-    ];
+    for kind in BOTH {
+        strangers(kind).await;
+    }
+}
+
+async fn strangers(kind: Kind) {
+    let pair = Pair::new(kind).await;
+    let (postgres, mariadb) = (Database::new(), OwnDatabase::new());
+    let stranger = match kind {
+        Kind::Postgres => postgres.url().trim_end_matches('?').to_owned(),
+        Kind::MariaDb => mariadb.url(),
+    };
+    let primary = pair.url(&pair.primary);
+    let (start, _, end) = parts(&primary);
+    // Another server; this one itself; nobody; and another database of the standby.
+    let nobody = format!("{start}1{end}");
+    let strangers = [stranger, primary.clone(), nobody, pair.other_database()];
     let mut server = pair.serve_with(&strangers.join(","), &[ANY_LAG], None).await;
     for number in 1..=4 {
         let wanted = format!("\"replica\":{number},");
@@ -380,7 +299,11 @@ async fn what_is_no_replica_of_this_database_is_not_read_from() {
         }
     }
     let said = server.said.join("\n");
-    for reason in ["it holds another database", "it follows no other server"] {
+    let alone = match kind {
+        Kind::Postgres => "it follows no other server",
+        Kind::MariaDb => "it may be written to",
+    };
+    for reason in ["it holds another database", alone] {
         assert!(said.contains(reason), "{said}");
     }
     let visitor = server.client();
@@ -391,4 +314,57 @@ async fn what_is_no_replica_of_this_database_is_not_read_from() {
     }
     server.signal("TERM");
     assert_eq!(server.end().await, Some(0), "{}", server.said.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_was_promoted_is_not_read_from() {
+    for kind in BOTH {
+        promoted(kind).await;
+    }
+}
+
+async fn promoted(kind: Kind) {
+    let pair = Pair::new(kind).await;
+    let mut server = pair.serve(&[ANY_LAG]).await;
+    let visitor = server.client();
+    let (ana, bea) = (sign_up(&visitor, "ana").await, sign_up(&visitor, "bea").await);
+    pair.until_used(&bea, &ana, "before").await;
+    pair.resume().await;
+    pair.promote().await;
+    let mut standby = pair.beside_standby().await;
+    standby.run("UPDATE note SET text = CONCAT('strange ', text)").await;
+    let all_are_ours = async |round: usize| {
+        let texts = texts(&bea).await;
+        let strange = texts.iter().any(|text| text.starts_with("strange"));
+        assert!(!strange, "{kind:?} {round}: {texts:?}");
+    };
+    for round in 0..20 {
+        all_are_ours(round).await;
+    }
+    let not_read = |line: &str| line.contains("is not read from");
+    server.line_with(not_read).await;
+    if kind == Kind::MariaDb {
+        // What it wrote stays in its log.
+        standby.run("SET GLOBAL read_only = 1").await;
+        server
+            .line_with(|line| not_read(line) && line.contains("it follows another"))
+            .await;
+        for round in 0..20 {
+            create(&ana, &format!("after {round}")).await;
+            all_are_ours(round).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_primary_that_nobody_can_follow_is_refused() {
+    let (database, dir) = (OwnDatabase::new(), folder(SCHEMA));
+    let replicas = format!("database.replicas={}", database.url());
+    let arguments = ["--database", &database.url(), "--set", &replicas];
+    let serve = ["serve", "--migrate", dir.path().to_str().unwrap()];
+    let refused = run(serve.into_iter().chain(arguments)).await;
+    assert_ne!(refused.code, Some(0));
+    for wanted in ["writes no binary log", "turn on `log_bin`"] {
+        assert!(refused.stderr.contains(wanted), "{}", refused.stderr);
+    }
 }

@@ -8,11 +8,13 @@ mod address;
 pub mod backup;
 mod error;
 mod explain;
+mod gtid;
 mod migrator;
 mod nodes;
 mod options;
 mod pool;
 mod relocation;
+mod replicas;
 mod session;
 mod staging;
 mod store;
@@ -38,6 +40,7 @@ pub(crate) use error::described;
 use error::is_replica;
 use nodes::MySqlBoards;
 use pool::Pool;
+use replicas::Replicas;
 
 use crate::dialect::Server;
 use crate::migrate::mysql::system;
@@ -51,6 +54,8 @@ const MARIADB_MIN: (u16, u16, u16) = (10, 6, 0);
 /// A database on a server.
 pub struct MySqlStore {
     pool: Arc<Pool>,
+    /// That are read from where a read may be of a moment ago.
+    replicas: Option<Replicas>,
     model: Arc<RwLock<Arc<Model>>>,
     feed: Arc<Feed>,
     order: Arc<Order>,
@@ -81,11 +86,17 @@ impl MySqlStore {
         if !options.adopts && is_foreign(&mut connection).await? {
             return Err(MySqlOpenError::Foreign);
         }
+        if !options.replicas.is_empty() {
+            let log = replicas::log_of(&mut connection).await;
+            log.map_err(MySqlOpenError::NoLog)?;
+        }
         let recovered = staging::recover(connection).await;
         recovered.map_err(|error| MySqlOpenError::Refused(error.to_string()))?;
         let feed = Arc::new(Feed::new(options.changes_kept_max, options.changes_behind_max));
+        let pool = Arc::new(pool);
         let store = Self {
-            pool: Arc::new(pool),
+            replicas: replicas::of(&pool, options)?,
+            pool,
             model: Arc::default(),
             order: Arc::new(Order::new(Arc::clone(&feed))),
             feed,
@@ -127,7 +138,7 @@ async fn reach(pool: &Pool, options: &MySqlOptions) -> Result<Connection, MySqlO
     let connected = connected.map_err(|_| MySqlOpenError::Unreachable("no answer in time".to_owned()))?;
     connected.map_err(|error| match error {
         Error::Server(_) => MySqlOpenError::Refused(described(&error)),
-        _ if is_replica(&error) => MySqlOpenError::Replica,
+        _ if is_replica(&error) => MySqlOpenError::ReadsOnly,
         _ => MySqlOpenError::Unreachable(described(&error)),
     })
 }

@@ -7,6 +7,12 @@ use std::time::Duration;
 pub struct MySqlOptions {
     /// Whether a database that others made may get our own tables. Without it one is refused that has none of them.
     pub adopts: bool,
+    /// Whether a server that only reads will do.
+    pub reads_only: bool,
+    /// Servers that follow the primary, for reads that may be of a moment ago. Each URL names one.
+    pub replicas: Vec<String>,
+    /// How far behind what is read from them may be.
+    pub replica_lag_max: Duration,
     /// How many connections there are at most; who needs another waits for one.
     pub connections_max: usize,
     /// How long to wait for one of the connections when all are in use.
@@ -35,6 +41,9 @@ impl Default for MySqlOptions {
     fn default() -> Self {
         Self {
             adopts: true,
+            reads_only: false,
+            replicas: Vec::new(),
+            replica_lag_max: Duration::from_secs(2),
             connections_max: 16,
             acquire_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
@@ -55,6 +64,10 @@ impl Default for MySqlOptions {
 pub enum MySqlOpenError {
     #[error("the URL can't be used: {0}")]
     Url(String),
+    #[error("the URL of replica {number} can't be used: {reason}")]
+    Replica { number: usize, reason: String },
+    #[error("no replica can be read from, as nobody can say how far the primary is: {0}")]
+    NoLog(String),
     /// Nobody listens there, or not for long enough.
     #[error("the server does not answer: {0}")]
     Unreachable(String),
@@ -62,7 +75,7 @@ pub enum MySqlOpenError {
     #[error("the server refuses: {0}")]
     Refused(String),
     #[error("the server only reads: it is a replica, or was told not to write")]
-    Replica,
+    ReadsOnly,
     #[error("the server is {0}; MySQL 8.0.21 or MariaDB 10.6 or later is needed")]
     TooOld(String),
     #[error("the database is incomplete: a move fills it")]

@@ -73,7 +73,7 @@ impl Wire for MySqlWire {
             .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))?;
         let about: Option<(String, bool)> = conn.query_first("SELECT VERSION(), @@read_only").await?;
         let (version, reads_only) = about.unwrap_or_default();
-        if reads_only {
+        if reads_only && !self.options.reads_only {
             // It is a replica, or was the primary: another has taken its place.
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the server only reads").into());
         }
@@ -148,6 +148,11 @@ fn settings(dialect: &MySql, options: &MySqlOptions) -> String {
     };
     let collation = dialect.collation();
     let lock_seconds = options.lock_timeout.as_secs().max(1);
+    // Where a table's structure is just replayed, its readers ask the primary.
+    let table_limit = match options.reads_only {
+        true => format!("lock_wait_timeout = {lock_seconds}, "),
+        false => String::new(),
+    };
     let time_limit = match dialect.0 {
         // Of reads alone; what writes is ended with its connection.
         Server::MySql => format!("max_execution_time = {}", options.query_timeout.as_millis()),
@@ -157,7 +162,7 @@ fn settings(dialect: &MySql, options: &MySqlOptions) -> String {
         "SET NAMES utf8mb4 COLLATE {collation}; \
          SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO{cut_off}', time_zone = '+00:00', autocommit = 1, \
          div_precision_increment = 30, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, \
-         sql_select_limit = DEFAULT, innodb_lock_wait_timeout = {lock_seconds}, {time_limit}; \
+         sql_select_limit = DEFAULT, innodb_lock_wait_timeout = {lock_seconds}, {table_limit}{time_limit}; \
          SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
     )
 }

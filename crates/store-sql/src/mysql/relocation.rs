@@ -48,7 +48,7 @@ pub(super) async fn start(
         .command(&format!("SET foreign_key_checks = 0, {unlimited} = 0"))
         .await?;
     if !is_served {
-        let others = await_others(&mut connection, &store.pool.wire().own()).await;
+        let others = await_others(&mut connection, || store.pool.wire().own()).await;
         let others = others.map_err(|error| StoreError::Failed(described(&error)))?;
         if others > 0 {
             return Err(unavailable(&format!(
@@ -60,12 +60,16 @@ pub(super) async fn start(
 }
 
 /// How many connections to the database others have, when they have had the time to end them. Servers can't be told from
-/// others who are connected.
-pub(super) async fn await_others(connection: &mut Connection, own: &[u32]) -> Result<usize, Error> {
+/// others who are connected. What is `own` is asked each time: a connection is known only some moments after the server has it.
+pub(super) async fn await_others(
+    connection: &mut Connection,
+    own: impl Fn() -> Vec<u32> + Send,
+) -> Result<usize, Error> {
     let began = Instant::now();
     let sql = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE()";
     loop {
         let connected: Vec<u32> = connection.conn.query(sql).await?;
+        let own = own();
         let others = connected.iter().filter(|id| !own.contains(id)).count();
         if others == 0 || began.elapsed() >= PATIENCE {
             return Ok(others);

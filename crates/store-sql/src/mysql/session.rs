@@ -7,7 +7,9 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Error, Params, Row};
 
 use super::error::{is_conflict, is_lost, store_error};
+use super::gtid::Gtids;
 use super::pool::Connection;
+use super::replicas::{progress, replayed};
 use super::value::{bound, read};
 use crate::compile::{DialectRef, Kind, Statement};
 use crate::session::{Columns, Session};
@@ -16,6 +18,9 @@ use crate::session::{Columns, Session};
 pub(crate) struct MySqlSession<'c> {
     connection: &'c mut Connection,
     model: &'c Model,
+    /// Whether the server is to say, before the next statement, how far it has followed another.
+    asks_progress: bool,
+    progress: Option<Gtids>,
     conflict: bool,
     lost: bool,
 }
@@ -25,6 +30,8 @@ impl<'c> MySqlSession<'c> {
         Self {
             connection,
             model,
+            asks_progress: false,
+            progress: None,
             conflict: false,
             lost: false,
         }
@@ -40,11 +47,33 @@ impl<'c> MySqlSession<'c> {
         self.lost
     }
 
+    /// Has the server say, before the next statement, how far it has followed another: with a command in the same round trip.
+    pub(super) fn ask_progress(&mut self) {
+        self.asks_progress = true;
+    }
+
+    /// What it said; `None`: it follows no other, or nothing was asked of it.
+    pub(super) fn take_progress(&mut self) -> Option<Gtids> {
+        self.progress.take()
+    }
+
     /// Text of ours with nothing to bind and no rows, such as `BEGIN`.
     pub(super) async fn command(&mut self, text: &str) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.asks_progress) {
+            let question = progress(self.connection.dialect.0);
+            return self.hear_progress(&format!("{question}; {text}")).await;
+        }
         self.connection.is_busy = true;
         let done = self.connection.conn.query_drop(text).await;
         self.ended(text, done)
+    }
+
+    /// What is read afterwards, or in the transaction that the text begins, is as far at least.
+    async fn hear_progress(&mut self, text: &str) -> Result<(), StoreError> {
+        self.connection.is_busy = true;
+        let said = self.connection.conn.query_first(text).await;
+        self.progress = replayed(self.connection.dialect.0, self.ended(text, said)?);
+        Ok(())
     }
 
     /// Whether the server looks after references while what follows is written. When records are deleted it doesn't: it
@@ -81,6 +110,9 @@ impl Session for MySqlSession<'_> {
     }
 
     async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
+        if std::mem::take(&mut self.asks_progress) {
+            self.hear_progress(progress(self.connection.dialect.0)).await?;
+        }
         self.connection.is_busy = true;
         let rows = self
             .connection

@@ -15,7 +15,8 @@ use engine::ports::relocation::{Relocate, Relocation};
 use engine::ports::staging::{StagePlan, Staging};
 use engine::ports::store::{ChangeSet, Changes, Store, StoreError};
 use engine::query::{
-    Committed, Effect, GetPlan, IdempotencyClaim, ListPlan, Mutation, Page, Position, Question, Trace, Transaction,
+    Committed, Effect, Freshness, GetPlan, IdempotencyClaim, ListPlan, Mutation, Page, Position, Question, Trace,
+    Transaction,
 };
 use futures::future::BoxFuture;
 use tokio::time::timeout_at;
@@ -64,7 +65,8 @@ impl Store for MySqlStore {
         let plan = permit.into_plan();
         let several = !read::is_one_statement(&plan.projection);
         let get: Reading<_, _> = |session, model, plan| Box::pin(read::get(session, model, plan));
-        self.read(plan.deadline, (&model, &plan), several, get).await
+        self.read((plan.freshness, plan.deadline), (&model, &plan), several, get)
+            .await
     }
 
     async fn list(&self, permit: Permit<ListPlan>) -> Result<Page, StoreError> {
@@ -72,7 +74,8 @@ impl Store for MySqlStore {
         let plan = permit.into_plan();
         let several = plan.count || !read::is_one_statement(&plan.projection);
         let list: Reading<_, _> = |session, model, plan| Box::pin(read::list(session, model, plan));
-        self.read(plan.deadline, (&model, &plan), several, list).await
+        self.read((plan.freshness, plan.deadline), (&model, &plan), several, list)
+            .await
     }
 
     async fn explain(&self, question: Question) -> Result<Trace, StoreError> {
@@ -151,8 +154,15 @@ impl Store for MySqlStore {
     fn adopt(&self, model: Arc<Model>) {
         *self.model.write().unwrap_or_else(PoisonError::into_inner) = model;
         self.pool.renew();
+        if let Some(replicas) = &self.replicas {
+            replicas.begin_anew();
+        }
         // Its tables may have been made only now.
         drop(self.join());
+    }
+
+    fn has_replicas(&self) -> bool {
+        self.replicas.is_some()
     }
 
     async fn ready(&self) -> Result<(), String> {
@@ -171,6 +181,9 @@ impl Store for MySqlStore {
     }
 
     async fn close(&self) {
+        if let Some(replicas) = &self.replicas {
+            replicas.close().await;
+        }
         self.pool.close().await;
         if let Some(node) = self.node.get() {
             node.stop().await;
@@ -216,22 +229,29 @@ impl MySqlStore {
     /// server's restart.
     async fn read<P: Sync, T>(
         &self,
-        deadline: Instant,
-        (model, plan): (&Model, &P),
+        (freshness, deadline): (Freshness, Instant),
+        question: (&Model, &P),
         several: bool,
         work: Reading<P, T>,
     ) -> Result<T, StoreError> {
         let deadline = self.until(deadline);
+        if let (Freshness::Recent { since }, Some(replicas)) = (freshness, &self.replicas) {
+            let asking = |mut lease: Lease| async move {
+                let mut session = MySqlSession::new(lease.connection(), question.0);
+                session.ask_progress();
+                let read = carry_out(&mut session, question, several, work).await;
+                let progress = session.take_progress();
+                (lease, progress, read)
+            };
+            if let Some(read) = replicas.read(since, deadline, asking).await {
+                return read;
+            }
+        }
         let mut is_first = true;
         loop {
             let mut lease = self.pool.lease(deadline).await?;
-            let mut session = MySqlSession::new(lease.connection(), model);
-            let reading = async {
-                let begun = begin(&mut session, several).await?;
-                let read = work(&mut session, model, plan).await;
-                end(&mut session, begun).await?;
-                read
-            };
+            let mut session = MySqlSession::new(lease.connection(), question.0);
+            let reading = carry_out(&mut session, question, several, work);
             let read = timeout_at(deadline.into(), reading).await;
             if !(session.was_lost() && is_first) {
                 return finish(read, lease);
@@ -397,20 +417,22 @@ fn is_taken(ran: &Result<Done, StoreError>) -> bool {
 }
 
 /// Several statements see one state of the database.
-async fn begin(session: &mut MySqlSession<'_>, several: bool) -> Result<bool, StoreError> {
-    let several = several && !mutant!(OneMoment);
-    if several {
+async fn carry_out<P: Sync, T>(
+    session: &mut MySqlSession<'_>,
+    (model, plan): (&Model, &P),
+    several: bool,
+    work: Reading<P, T>,
+) -> Result<T, StoreError> {
+    let in_one = several && !mutant!(OneMoment);
+    if in_one {
         session.command(SNAPSHOT).await?;
     }
-    Ok(several)
-}
-
-async fn end(session: &mut MySqlSession<'_>, begun: bool) -> Result<(), StoreError> {
-    if begun {
+    let read = work(session, model, plan).await;
+    if in_one {
         // Nothing was written, so this only lets go of the state.
         session.command("ROLLBACK").await?;
     }
-    Ok(())
+    read
 }
 
 /// Between half of it and all: those that met don't meet again.

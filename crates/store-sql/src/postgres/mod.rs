@@ -88,7 +88,7 @@ impl PostgresStore {
         let feed = Arc::new(Feed::new(options.changes_kept_max, options.changes_behind_max));
         let pool = Arc::new(pool);
         let store = Self {
-            replicas: Replicas::start(&pool, options)?,
+            replicas: replicas::of(&pool, options)?,
             pool,
             model: Arc::default(),
             order: Arc::new(Order::new(Arc::clone(&feed))),

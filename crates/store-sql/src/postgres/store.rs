@@ -23,7 +23,6 @@ use tokio::time::timeout_at;
 
 use super::error::unavailable;
 use super::pool::Lease;
-use super::replicas::{Lsn, Replica};
 use super::session::PostgresSession;
 use super::{PostgresStore, explain, relocation, staging};
 use crate::accounts;
@@ -40,8 +39,6 @@ const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Commits with an idempotency key between two purges of those that have expired, and how many one purge takes.
 const CLAIMS_PER_PURGE: u64 = 64;
 const PURGED_MAX: u32 = 128;
-/// How long a read waits for a connection to a replica before the primary is asked.
-const REPLICA_PATIENCE: Duration = Duration::from_millis(250);
 /// Before the second attempt at most; twice as long before each further one, up to a limit.
 const PAUSE: Duration = Duration::from_millis(4);
 const PAUSE_MAX: Duration = Duration::from_millis(250);
@@ -255,11 +252,17 @@ impl PostgresStore {
         work: Reading<P, T>,
     ) -> Result<T, StoreError> {
         let deadline = self.until(deadline);
-        if let (Freshness::Recent { since }, Some(replicas)) = (freshness, &self.replicas)
-            && let Some((replica, needed)) = replicas.choose(since)
-            && let Some(read) = read_replica(replica, needed, deadline, question, several, work).await
-        {
-            return read;
+        if let (Freshness::Recent { since }, Some(replicas)) = (freshness, &self.replicas) {
+            let asking = |mut lease: Lease| async move {
+                let mut session = PostgresSession::new(lease.connection(), question.0);
+                session.ask_progress();
+                let read = carry_out(&mut session, question, several, work).await;
+                let progress = session.progress();
+                (lease, progress, read)
+            };
+            if let Some(read) = replicas.read(since, deadline, asking).await {
+                return read;
+            }
         }
         let mut is_first = true;
         loop {
@@ -389,40 +392,6 @@ impl PostgresStore {
         let end = end.ok_or_else(|| StoreError::Failed("the position of commits is no number".to_owned()))?;
         self.order.take_block(end);
         Ok(())
-    }
-}
-
-/// `None`: it can't answer, or not with what is `needed`, and somebody else has to.
-async fn read_replica<P: Sync, T>(
-    replica: &Replica,
-    needed: Lsn,
-    deadline: Instant,
-    question: (&Model, &P),
-    several: bool,
-    work: Reading<P, T>,
-) -> Option<Result<T, StoreError>> {
-    let reading = async {
-        let patience = deadline.min(Instant::now() + REPLICA_PATIENCE);
-        let mut lease = replica.pool.lease(patience).await.ok()?;
-        let mut session = PostgresSession::new(lease.connection(), question.0);
-        session.ask_progress();
-        let read = carry_out(&mut session, question, several, work).await;
-        let is_enough = session.progress().is_some_and(|progress| progress >= needed);
-        match read {
-            Ok(_) | Err(StoreError::TooMany { .. } | StoreError::Timeout) => {
-                lease.give_back();
-                is_enough.then_some(read)
-            }
-            // What replays may have been in the way of it. What was prepared may be of other tables: the connection is given up.
-            Err(error) => {
-                tracing::debug!(%error, "a replica did not answer; the primary is asked");
-                None
-            }
-        }
-    };
-    tokio::select! {
-        read = timeout_at(deadline.into(), reading) => read.unwrap_or(Some(Err(StoreError::Timeout))),
-        () = replica.lost() => None,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Killable {
     programs: PathBuf,
     folder: TempDir,
     port: u16,
+    /// What its kind isn't told each time.
+    settings: Vec<String>,
     child: Option<Child>,
 }
 
@@ -32,6 +34,8 @@ struct Kind {
     /// Makes an empty database in a folder, where the program doesn't by itself.
     make: Option<fn(&Killable) -> Command>,
     serve: fn(&Killable) -> Command,
+    /// Makes and starts a server that follows one of this kind.
+    follow: Option<fn(&Killable) -> Killable>,
     answers: fn(&Killable) -> bool,
     url: fn(u16) -> String,
 }
@@ -70,6 +74,23 @@ const POSTGRES: Kind = Kind {
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
         command
     },
+    follow: Some(|primary| {
+        let mut standby = Killable::new(&POSTGRES).of_postgres();
+        let mut copy = as_postgres(&primary.programs.join("pg_basebackup"));
+        copy.args([
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+            "-U",
+            "ninefold",
+        ]);
+        copy.args(["-h", "127.0.0.1", "-p", &primary.port.to_string(), "-D"])
+            .arg(standby.data());
+        let copied = copy.stdin(Stdio::null()).output().expect("pg_basebackup starts");
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        standby.start();
+        standby
+    }),
     answers: |server| {
         let mut ask = Command::new(server.programs.join("pg_isready"));
         ask.args(["-q", "-h", "127.0.0.1", "-p", &server.port.to_string()]);
@@ -97,8 +118,8 @@ const MARIADB: Kind = Kind {
                 "--socket=mariadb.sock",
                 "--pid-file=mariadb.pid",
             ])
+            .args(&server.settings)
             .args([
-                "--skip-log-bin",
                 "--character-set-server=utf8mb4",
                 "--innodb-log-file-size=16M",
                 "--innodb-buffer-pool-size=64M",
@@ -106,6 +127,23 @@ const MARIADB: Kind = Kind {
             .arg("--innodb-flush-log-at-trx-commit=1");
         command
     },
+    follow: Some(|primary| {
+        let mut standby = Killable::new(&MARIADB);
+        standby.settings = standby.replicated();
+        // Told anew at each start.
+        standby
+            .settings
+            .extend(["--read-only".to_owned(), "--skip-slave-start".to_owned()]);
+        standby.make();
+        let words = format!(
+            "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {}, master_user = 'root', \
+             master_connect_retry = 1, master_use_gtid = slave_pos;\nSTART SLAVE;\n",
+            primary.port
+        );
+        fs::write(standby.first_words(), words).expect("a file can be written");
+        standby.start();
+        standby
+    }),
     // The server speaks first in this protocol.
     answers: |server| {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", server.port)) else {
@@ -151,6 +189,7 @@ const MONGODB: Kind = Kind {
         command.arg("--sync-on-commit").arg("--storage-path").arg(server.data());
         command
     },
+    follow: None,
     answers: |_| true,
     url: |port| format!("mongodb://127.0.0.1:{port}/bank?replicaSet=secantus"),
 };
@@ -179,7 +218,25 @@ impl Killable {
     }
 
     pub fn mariadb() -> Self {
-        Self::new(&MARIADB).made()
+        let mut server = Self::new(&MARIADB);
+        server.settings.push("--skip-log-bin".to_owned());
+        server.made()
+    }
+
+    /// With a log that another can follow.
+    pub fn mariadb_with_log() -> Self {
+        let mut server = Self::new(&MARIADB);
+        server.settings = server.replicated();
+        server.made()
+    }
+
+    /// What MariaDB is told of replication.
+    fn replicated(&self) -> Vec<String> {
+        vec![
+            "--log-bin=log".to_owned(),
+            "--gtid-strict-mode".to_owned(),
+            format!("--server-id={}", self.port),
+        ]
     }
 
     /// Of MongoDB's protocol.
@@ -187,26 +244,13 @@ impl Killable {
         Self::new(&MONGODB).made()
     }
 
-    /// A server that follows this one, which is PostgreSQL, and only reads until it is promoted.
+    /// A server that follows this one and only reads until it is promoted.
     ///
     /// # Panics
-    /// When it can't be made or started.
+    /// When it can't be made or started, or this one's kind has no such servers.
     pub fn standby(&self) -> Self {
-        let mut standby = Self::new(&POSTGRES).of_postgres();
-        let mut copy = as_postgres(&self.programs.join("pg_basebackup"));
-        copy.args([
-            "--write-recovery-conf",
-            "--checkpoint=fast",
-            "--no-sync",
-            "-U",
-            "ninefold",
-        ]);
-        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-D"])
-            .arg(standby.data());
-        let copied = copy.stdin(Stdio::null()).output().expect("pg_basebackup starts");
-        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
-        standby.start();
-        standby
+        let follow = self.kind.follow.expect("servers of this kind follow one another");
+        follow(self)
     }
 
     /// In a folder of the user's that it runs as.
@@ -240,6 +284,7 @@ impl Killable {
                 .unwrap_or(programs),
             folder: TempDir::new().expect("a folder can be made"),
             port: port.expect("a port is free").port(),
+            settings: Vec::new(),
             child: None,
         }
     }
@@ -247,13 +292,17 @@ impl Killable {
     /// # Panics
     /// When it can't be made or started.
     fn made(mut self) -> Self {
+        self.make();
+        self.start();
+        self
+    }
+
+    fn make(&self) {
         if let Some(make) = self.kind.make {
-            let made = make(&self).stdin(Stdio::null()).output();
+            let made = make(self).stdin(Stdio::null()).output();
             let made = made.expect("an empty database can be made");
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         }
-        self.start();
-        self
     }
 
     fn data(&self) -> PathBuf {

@@ -11,7 +11,7 @@ use super::house::{House, Kind, Side, is_unavailable};
 /// Longer than it takes to be found out that a server is back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     spawn_blocking(work).await.expect("the server does as it is told")
 }
 
@@ -40,17 +40,19 @@ pub(super) async fn refuses<K>(house: &House<K>) {
     assert_eq!(house.client.get("/healthz").await.status, 200);
 }
 
-async fn caught_up(primary: &mut Side, standby: &mut Side) {
-    let (Side::Postgres(primary), Side::Postgres(standby)) = (primary, standby) else {
-        unreachable!("both are PostgreSQL")
+/// Waits until the standby has all that was written until now.
+pub(crate) async fn caught_up(primary: &mut Side, standby: &mut Side) {
+    let has = match primary {
+        Side::Postgres(_) => {
+            let written = primary.text("SELECT pg_current_wal_lsn()::text").await;
+            format!("SELECT (pg_last_wal_replay_lsn() >= '{written}')::int::bigint")
+        }
+        Side::MariaDb(_) => {
+            let written = primary.text("SELECT @@global.gtid_binlog_pos").await;
+            format!("SELECT MASTER_GTID_WAIT('{written}', 0.1) = 0")
+        }
     };
-    let row = primary
-        .query_one("SELECT pg_current_wal_lsn()::text", &[])
-        .await
-        .unwrap();
-    let written: String = row.get(0);
-    let sql = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
-    while !standby.query_one(&sql, &[]).await.unwrap().get::<_, bool>(0) {
+    while standby.number(&has).await != 1 {
         sleep(Duration::from_millis(5)).await;
     }
 }

@@ -19,7 +19,7 @@ type Note @collection @access(read: "true", create: "true", update: "true") { te
 "#;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Postgres,
     MariaDb,
 }
@@ -37,7 +37,7 @@ pub(super) struct House<K = Kind> {
 }
 
 /// What is done to the database behind the server's back.
-pub(super) enum Side {
+pub(crate) enum Side {
     Postgres(tokio_postgres::Client),
     MariaDb(mysql_async::Conn),
 }
@@ -180,7 +180,7 @@ pub(super) fn side_connections(kind: Kind) -> &'static str {
 }
 
 impl Side {
-    pub(super) async fn to(kind: Kind, url: &str) -> Self {
+    pub(crate) async fn to(kind: Kind, url: &str) -> Self {
         match kind {
             Kind::Postgres => {
                 let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
@@ -191,14 +191,21 @@ impl Side {
         }
     }
 
-    pub(super) async fn run(&mut self, sql: &str) {
+    pub(crate) async fn run(&mut self, sql: &str) {
         match self {
             Self::Postgres(client) => client.batch_execute(sql).await.unwrap(),
             Self::MariaDb(conn) => conn.query_drop(sql).await.unwrap(),
         }
     }
 
-    pub(super) async fn number(&mut self, sql: &str) -> i64 {
+    pub(super) async fn text(&mut self, sql: &str) -> String {
+        match self {
+            Self::Postgres(client) => client.query_one(sql, &[]).await.unwrap().get(0),
+            Self::MariaDb(conn) => conn.query_first(sql).await.unwrap().unwrap(),
+        }
+    }
+
+    pub(crate) async fn number(&mut self, sql: &str) -> i64 {
         match self {
             Self::Postgres(client) => client.query_one(sql, &[]).await.unwrap().get(0),
             Self::MariaDb(conn) => conn.query_first(sql).await.unwrap().unwrap(),

@@ -85,6 +85,7 @@ pub(crate) const FORMAT: i64 = VERSIONS.len() as i64;
 const FORMAT_KEY: &str = "format";
 const STRUCTURE_KEY: &str = "structure";
 const PROGRESS_KEY: &str = "progress";
+const IDENTITY_KEY: &str = "identity";
 
 /// Brings our own tables to the newest format. Cheap when they are there already.
 pub(super) async fn prepare(connection: &mut Connection) -> Result<(), Error> {
@@ -167,6 +168,18 @@ pub(super) async fn write_applied(conn: &mut Conn, file: &FileId, now: Timestamp
     let now = crate::mysql::value::bound(&engine::model::Value::DateTime(now));
     let values = (file.number, file.name.clone(), file.checksum.to_vec(), now);
     conn.exec_drop(sql, values).await
+}
+
+/// Gives the database a name by which its copies are known, if it has none.
+pub(crate) async fn name(connection: &mut Connection) -> Result<(), Error> {
+    let sql = "INSERT IGNORE INTO _ninefold_meta (`key`, value) VALUES (?, ?)";
+    let name = uuid::Uuid::new_v4().to_string();
+    connection.conn.exec_drop(sql, (IDENTITY_KEY, name)).await
+}
+
+/// By what copies of the database are known; `None` where nobody has asked for it yet.
+pub(crate) async fn identity(connection: &mut Connection) -> Result<Option<String>, Error> {
+    read(&mut connection.conn, IDENTITY_KEY).await
 }
 
 async fn read(conn: &mut Conn, key: &str) -> Result<Option<String>, Error> {

@@ -259,8 +259,8 @@ impl Server for Database {
     }
 
     async fn is_alone(&mut self) -> Result<()> {
-        let own = [self.connection.conn.id()];
-        match relocation::await_others(&mut self.connection, &own)
+        let own = self.connection.conn.id();
+        match relocation::await_others(&mut self.connection, || vec![own])
             .await
             .map_err(refused)?
         {

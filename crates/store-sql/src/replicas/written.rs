@@ -3,18 +3,15 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A place in the log of a PostgreSQL server.
-pub(in crate::postgres) type Lsn = i64;
-
 /// Of the last `lag_max`, the oldest first.
-pub(super) struct Written {
-    answers: VecDeque<(Instant, Lsn)>,
+pub(super) struct Written<P> {
+    answers: VecDeque<(Instant, P)>,
     lag_max: Duration,
     /// What was asked before is not enough.
     since: Option<Instant>,
 }
 
-impl Written {
+impl<P: Clone> Written<P> {
     pub(super) fn new(lag_max: Duration) -> Self {
         Self {
             answers: VecDeque::new(),
@@ -23,10 +20,10 @@ impl Written {
         }
     }
 
-    /// All that was acknowledged before `asked` is before `lsn`.
-    pub(super) fn add(&mut self, asked: Instant, lsn: Lsn) {
+    /// All that was acknowledged before `asked` is in `written`.
+    pub(super) fn add(&mut self, asked: Instant, written: P) {
         if self.since.is_none_or(|since| asked >= since) {
-            self.answers.push_back((asked, lsn));
+            self.answers.push_back((asked, written));
         }
     }
 
@@ -38,7 +35,7 @@ impl Written {
 
     /// How far a replica has to be that is read from: no further behind than the limit, and with all that was
     /// acknowledged before `since`. `None`: nobody knows, yet.
-    pub(super) fn needed(&mut self, now: Instant, since: Option<Instant>) -> Option<Lsn> {
+    pub(super) fn needed(&mut self, now: Instant, since: Option<Instant>) -> Option<P> {
         while self
             .answers
             .front()
@@ -48,32 +45,7 @@ impl Written {
         }
         let since = since.filter(|_| !mutant!(OwnWrites));
         let first = since.map_or(0, |since| self.answers.partition_point(|(asked, _)| *asked < since));
-        self.answers.get(first).map(|(_, lsn)| *lsn)
-    }
-}
-
-/// How a server's log is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub(super) block: i64,
-    pub(super) segment: i64,
-}
-
-/// What stands at the beginning of each page of the log, and of its files.
-const PAGE_HEADER: i64 = 24;
-const FILE_HEADER: i64 = 40;
-
-impl Layout {
-    /// Where the last record ends, of which only the beginning of the next is known: before the header of a page that
-    /// nothing follows on. Who has replayed that record is no further.
-    pub(super) fn end(self, next: Lsn) -> Lsn {
-        if next % self.segment == FILE_HEADER {
-            next - FILE_HEADER
-        } else if next % self.block == PAGE_HEADER {
-            next - PAGE_HEADER
-        } else {
-            next
-        }
+        self.answers.get(first).map(|(_, written)| written.clone())
     }
 }
 
@@ -87,8 +59,8 @@ mod tests {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         assert_eq!(written.needed(at(0), None), None, "nobody was asked");
-        for (ms, lsn) in [(0, 10), (50, 20), (100, 30)] {
-            written.add(at(ms), lsn);
+        for (ms, place) in [(0, 10), (50, 20), (100, 30)] {
+            written.add(at(ms), place);
         }
         let mut check = |now, since: Option<u64>, expected| {
             assert_eq!(written.needed(at(now), since.map(at)), expected, "{now} {since:?}");
@@ -119,23 +91,5 @@ mod tests {
         written.add(at(5), 20);
         written.add(at(7), 30);
         assert_eq!(written.needed(at(8), None), Some(20));
-    }
-
-    #[test]
-    fn the_last_record_ends_before_the_header_of_an_empty_page() {
-        let layout = Layout {
-            block: 8192,
-            segment: 16 * 1024 * 1024,
-        };
-        let file = 3 * layout.segment;
-        for (next, end) in [
-            (file + FILE_HEADER, file),
-            (file + 8192 + PAGE_HEADER, file + 8192),
-            (file + 8192 + FILE_HEADER, file + 8192 + FILE_HEADER),
-            (file + 8192, file + 8192),
-            (file + 4096, file + 4096),
-        ] {
-            assert_eq!(layout.end(next), end, "{next}");
-        }
     }
 }

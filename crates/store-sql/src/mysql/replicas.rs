@@ -1,0 +1,129 @@
+//! Servers that follow the primary by MySQL's or MariaDB's own replication, and what they are asked.
+//!
+//! A server's log says nothing of whose it is on MariaDB, where all of them may count in the same domain under the same number.
+//! So the database has a name of its own, which its replicas have by replication. That a server follows another only those
+//! may see who administer it; that it is written to by nobody else, as `read_only` says, everybody.
+
+use std::sync::Arc;
+
+use mysql_async::Error;
+use mysql_async::prelude::Queryable as _;
+
+use super::error::described;
+use super::gtid::Gtids;
+use super::options::{MySqlOpenError, MySqlOptions};
+use super::pool::{self, Connection, MySqlWire, Pool};
+use crate::dialect::Server;
+use crate::migrate::mysql::system;
+use crate::replicas::{self, Probe};
+
+pub(super) type Replicas = replicas::Replicas<MySqlProbe>;
+
+/// How far a server has replayed the log of the one that it follows; null where it may be written to.
+pub(super) fn progress(server: Server) -> &'static str {
+    match server {
+        // Where it was written to itself, its own last transaction.
+        Server::MariaDb => "SELECT IF(@@global.read_only, @@global.gtid_current_pos, NULL)",
+        Server::MySql => "SELECT IF(@@global.read_only, @@global.gtid_executed, NULL)",
+    }
+}
+
+/// Whether a server only reads, whether it has a log for others to follow, and which transactions are in it.
+fn written(server: Server) -> &'static str {
+    match server {
+        // Also what it has from one that it followed before.
+        Server::MariaDb => {
+            "SELECT @@global.read_only, @@global.log_bin, \
+             CONCAT(@@global.gtid_slave_pos, ',', @@global.gtid_binlog_state)"
+        }
+        // A replica may have what is only about to be committed here.
+        Server::MySql => {
+            "SELECT @@global.read_only, @@global.log_bin AND @@global.gtid_mode IN ('ON', 'ON_PERMISSIVE'), \
+             CONCAT(@@global.gtid_owned, ',', @@global.gtid_executed)"
+        }
+    }
+}
+
+/// Those that the options name, unless there are none.
+pub(super) fn of(primary: &Arc<Pool>, options: &MySqlOptions) -> Result<Option<Replicas>, MySqlOpenError> {
+    let options = MySqlOptions {
+        reads_only: true,
+        ..options.clone()
+    };
+    let numbered = options.replicas.iter().zip(1..);
+    let pools = numbered.map(|(url, number)| {
+        pool::of(url, &options).map_err(|error| match error {
+            MySqlOpenError::Url(reason) => MySqlOpenError::Replica { number, reason },
+            other => other,
+        })
+    });
+    let pools = pools.collect::<Result<_, _>>()?;
+    Ok(Replicas::new(primary, pools, options.replica_lag_max))
+}
+
+/// How far the log of a server goes that replicas follow.
+pub(super) async fn log_of(connection: &mut Connection) -> Result<Gtids, String> {
+    let server = connection.dialect.0;
+    let answer = connection.conn.query_first(written(server)).await.map_err(failed)?;
+    let (reads_only, has_log, gtids): (bool, bool, String) = answer.unwrap_or_default();
+    if reads_only {
+        return Err("it only reads".to_owned());
+    }
+    if !has_log {
+        return Err("it writes no binary log, or on MySQL none with GTIDs".to_owned());
+    }
+    Gtids::read(server, &gtids).ok_or_else(|| format!("its GTIDs are not understood: {gtids}"))
+}
+
+/// How far a server has replayed a log, by its answer to what was asked as [`progress`].
+pub(super) fn replayed(server: Server, answer: Option<Option<String>>) -> Option<Gtids> {
+    Gtids::read(server, &answer??)
+}
+
+pub(super) struct MySqlProbe {
+    connection: Connection,
+    identity: String,
+}
+
+impl Probe for MySqlProbe {
+    type Wire = MySqlWire;
+    type Position = Gtids;
+    type Identity = String;
+
+    async fn of_primary(pool: &Pool) -> Result<Self, String> {
+        let mut connection = pool.connect().await.map_err(failed)?;
+        system::name(&mut connection).await.map_err(failed)?;
+        Self::on(connection).await
+    }
+
+    async fn of_follower(pool: &Pool) -> Result<Self, String> {
+        Self::on(pool.connect().await.map_err(failed)?).await
+    }
+
+    fn identity(&self) -> &String {
+        &self.identity
+    }
+
+    async fn written(&mut self) -> Result<Gtids, String> {
+        log_of(&mut self.connection).await
+    }
+
+    async fn replayed(&mut self) -> Result<Gtids, String> {
+        let server = self.connection.dialect.0;
+        let asked = self.connection.conn.query_first(progress(server)).await;
+        let answer = asked.map_err(failed)?;
+        replayed(server, answer).ok_or_else(|| "it may be written to: `read_only` is off".to_owned())
+    }
+}
+
+impl MySqlProbe {
+    async fn on(mut connection: Connection) -> Result<Self, String> {
+        let identity = system::identity(&mut connection).await.map_err(failed)?;
+        let identity = identity.ok_or_else(|| "it holds another database, or not yet this one".to_owned())?;
+        Ok(Self { connection, identity })
+    }
+}
+
+fn failed(error: Error) -> String {
+    described(&error)
+}
