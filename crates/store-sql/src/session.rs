@@ -3,13 +3,27 @@
 //! What happens between the statements of an operation is written once, for every database, as async code over a
 //! [`Session`]. SQLite's never waits, so [`at_once`] finishes it in one go on whatever thread it runs.
 
+use engine::model::Value;
 use engine::ports::store::StoreError;
 use futures::FutureExt;
 
-use crate::compile::{DialectRef, Statement};
+use crate::compile::{DialectRef, Kind, Statement};
 
 /// One row of a result, as the statement's columns have it.
-pub(crate) type Columns = Vec<engine::model::Value>;
+pub(crate) type Columns = Vec<Value>;
+
+/// A row's values, of which `read` knows the one at a place.
+pub(crate) fn columns(
+    kinds: &[Kind],
+    read: impl Fn(usize, Kind) -> Result<Value, StoreError>,
+) -> Result<Columns, StoreError> {
+    // `collect` would grow it step by step: it can't know that no value fails.
+    let mut columns = Vec::with_capacity(kinds.len());
+    for (place, kind) in kinds.iter().enumerate() {
+        columns.push(read(place, *kind)?);
+    }
+    Ok(columns)
+}
 
 pub(crate) trait Session {
     fn dialect(&self) -> DialectRef;

@@ -12,7 +12,7 @@ use super::pool::Connection;
 use super::replicas::{progress, replayed};
 use super::value::{bound, read};
 use crate::compile::{DialectRef, Kind, Statement};
-use crate::session::{Columns, Session};
+use crate::session::{self, Columns, Session};
 
 /// A connection for as long as one operation has it.
 pub(crate) struct MySqlSession<'c> {
@@ -165,14 +165,13 @@ fn params(statement: &Statement<'_>) -> Params {
 }
 
 fn columns(row: &Row, kinds: &[Kind]) -> Result<Columns, StoreError> {
-    let value = |(place, kind): (usize, &Kind)| {
-        let found = row.as_ref(place).and_then(|wire| read(wire, *kind));
+    session::columns(kinds, |place, kind| {
+        let found = row.as_ref(place).and_then(|wire| read(wire, kind));
         found.ok_or_else(|| {
             let ty = row.columns_ref().get(place).map(|column| column.column_type());
             StoreError::Failed(format!("column {place} is {ty:?} where a {kind:?} should be"))
         })
-    };
-    kinds.iter().enumerate().map(value).collect()
+    })
 }
 
 #[cfg(test)]

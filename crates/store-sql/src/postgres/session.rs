@@ -11,7 +11,7 @@ use super::replicas::{Lsn, PROGRESS};
 use super::value::{Bound, Raw};
 use crate::compile::{DialectRef, Kind, Statement};
 use crate::dialect::Postgres;
-use crate::session::{Columns, Session};
+use crate::session::{self, Columns, Session};
 
 /// A connection for as long as one operation has it.
 pub(super) struct PostgresSession<'c> {
@@ -179,12 +179,11 @@ async fn execute(client: &Client, statements: &mut Statements, statement: &State
 }
 
 fn columns(row: &Row, kinds: &[Kind]) -> Result<Columns, StoreError> {
-    let value = |(place, kind): (usize, &Kind)| {
+    session::columns(kinds, |place, kind| {
         let raw: Option<Raw<'_>> = row.try_get(place).ok();
-        raw.and_then(|raw| raw.value(*kind)).ok_or_else(|| {
+        raw.and_then(|raw| raw.value(kind)).ok_or_else(|| {
             let ty = row.columns().get(place).map(|column| column.type_().to_string());
             StoreError::Failed(format!("column {place} is {ty:?} where a {kind:?} should be"))
         })
-    };
-    kinds.iter().enumerate().map(value).collect()
+    })
 }
