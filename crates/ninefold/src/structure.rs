@@ -73,6 +73,13 @@ pub(crate) fn folder(dir: &Path) -> Result<Folder, Failure> {
 }
 
 fn require(status: Status) -> Result<(), Failure> {
+    // No reason to stay away: another node may be at it.
+    for begun in &status.begun {
+        tracing::warn!(
+            begun,
+            "a migration was begun and is not done: `ninefold migrate status` tells more"
+        );
+    }
     if !status.drift.is_empty() {
         return Err(failure(MigrateError::Drifted(status.drift)));
     }

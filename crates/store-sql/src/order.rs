@@ -5,8 +5,8 @@
 //! so that the server can make many durable at once; what they changed is told in the order of tickets.
 //!
 //! An insert that commits by itself has no moment before its commit. It takes its ticket when its answer is there, unless
-//! somebody else has written the record by then: who gets to see it knows that it is committed, and gives it the ticket
-//! before its own. So nobody's answer waits for an insert that waits for a lock. Only who wrote the record is ordered in this way, not
+//! somebody else has changed the record by then: who found it as it was inserted knows that it is committed, and gives it
+//! the ticket before its own. So nobody's answer waits for an insert that waits for a lock. Only who wrote the record is ordered in this way, not
 //! who merely read it: listeners ask again at each change, and find both.
 //!
 //! Tickets are this process's, and so is the order: of what other nodes commit [`nodes`](crate::nodes) tells when it can be
@@ -18,9 +18,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::model::{CollectionId, Key};
+use engine::model::CollectionId;
 use engine::ports::feed::Feed;
-use engine::query::{Change, Position};
+use engine::query::{Change, Image, Position};
 use tokio::sync::oneshot;
 
 /// How many positions a block has.
@@ -38,6 +38,7 @@ struct State {
     next_told: u64,
     /// What tickets behind that came to.
     settled: BTreeMap<u64, Fate>,
+    next_insert: u64,
     inserting: Vec<Inserting>,
     /// The last position that was given out, and the end of the block.
     last: u64,
@@ -46,8 +47,9 @@ struct State {
 
 /// A record that is being inserted by a statement that commits by itself.
 struct Inserting {
+    number: u64,
     collection: CollectionId,
-    key: Key,
+    image: Image,
     /// Given by the first who has seen it.
     ticket: Option<u64>,
 }
@@ -69,8 +71,7 @@ pub(crate) struct Ticket {
 /// Of an insert that commits by itself: becomes its ticket when it is known what came of it.
 pub(crate) struct Insert {
     order: Arc<Order>,
-    collection: CollectionId,
-    key: Key,
+    number: u64,
     is_over: bool,
 }
 
@@ -109,16 +110,19 @@ impl Order {
     }
 
     /// Before the record is sent whose insert commits by itself.
-    pub(crate) fn insert(self: &Arc<Self>, collection: CollectionId, key: Key) -> Insert {
-        self.state().inserting.push(Inserting {
+    pub(crate) fn insert(self: &Arc<Self>, collection: CollectionId, image: Image) -> Insert {
+        let mut state = self.state();
+        let number = state.next_insert;
+        state.next_insert += 1;
+        state.inserting.push(Inserting {
+            number,
             collection,
-            key: key.clone(),
+            image,
             ticket: None,
         });
         Insert {
             order: Arc::clone(self),
-            collection,
-            key,
+            number,
             is_over: false,
         }
     }
@@ -165,14 +169,11 @@ impl State {
         number
     }
 
-    /// What has been changed was there: its insert comes before.
+    /// What others have changed was there: its insert comes before.
     fn order_inserts(&mut self, changes: &[Change]) {
         let next_ticket = &mut self.next_ticket;
         for inserting in self.inserting.iter_mut().filter(|inserting| inserting.ticket.is_none()) {
-            if changes
-                .iter()
-                .any(|change| inserting.is_of(change.collection, &change.key))
-            {
+            if changes.iter().any(|change| inserting.was_found(change)) {
                 inserting.ticket = Some(*next_ticket);
                 *next_ticket += 1;
             }
@@ -181,8 +182,8 @@ impl State {
 }
 
 impl Inserting {
-    fn is_of(&self, collection: CollectionId, key: &Key) -> bool {
-        self.collection == collection && self.key == *key
+    fn was_found(&self, change: &Change) -> bool {
+        change.collection == self.collection && change.before.as_ref() == Some(&self.image)
     }
 }
 
@@ -198,7 +199,7 @@ impl Insert {
         let place = state
             .inserting
             .iter()
-            .position(|inserting| inserting.is_of(self.collection, &self.key));
+            .position(|inserting| inserting.number == self.number);
         let given = place.and_then(|place| state.inserting.swap_remove(place).ticket);
         let number = given.unwrap_or_else(|| state.take_ticket());
         drop(state);
@@ -241,6 +242,7 @@ impl Drop for Ticket {
 mod tests {
     use std::slice;
 
+    use engine::model::{Key, Value};
     use uuid::Uuid;
 
     use super::*;
@@ -277,15 +279,16 @@ mod tests {
     fn an_insert_comes_before_what_others_did_to_its_record() {
         let order = order();
         order.take_block(BLOCK);
-        let (collection, key) = (CollectionId(0), Key::id(Uuid::nil()));
-        let update = Change {
+        let (collection, image) = (CollectionId(0), Image(vec![Value::Int(1)]));
+        let change = |before: &Image| Change {
             collection,
-            key: key.clone(),
-            before: None,
+            key: Key::id(Uuid::nil()),
+            before: Some(before.clone()),
             after: None,
             links: Vec::new(),
         };
-        let insert = order.insert(collection, key.clone());
+        let update = change(&image);
+        let insert = order.insert(collection, image.clone());
         let mut other = order.ticket(&[]).committed(Vec::new());
         assert_eq!(
             other.try_recv(),
@@ -300,10 +303,14 @@ mod tests {
             (Ok(Position(2)), Ok(Position(3)))
         );
 
-        drop(order.insert(collection, key));
-        assert!(order.feed.since(Position(3)).is_none(), "it may have been committed");
+        // A record that was there before, and whose key the insert waits for.
+        let insert = order.insert(collection, image);
+        let mut deleted = order.ticket(&[change(&Image::default())]).committed(Vec::new());
+        assert_eq!(deleted.try_recv(), Ok(Position(4)), "it was waited for");
+        drop(insert);
+        assert!(order.feed.since(Position(4)).is_none(), "it may have been committed");
         let mut again = order.ticket(&[update]).committed(Vec::new());
-        assert_eq!(again.try_recv(), Ok(Position(4)));
+        assert_eq!(again.try_recv(), Ok(Position(5)));
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub(crate) fn until(deadline: Instant, query_timeout: Duration) -> Instant {
     deadline.min(Instant::now() + query_timeout + ANSWER)
 }
 
+/// When work that its caller may have left is given up: later than the server itself ends each of a few statements.
+pub(crate) fn given_up(query_timeout: Duration) -> Instant {
+    Instant::now() + 2 * (query_timeout + ANSWER)
+}
+
 /// What is between us and a server, as far as a pool needs to know it.
 pub(crate) trait Wire: Send + Sync + 'static {
     type Connection: Send + 'static;

@@ -63,7 +63,7 @@ pub struct Status {
 impl Status {
     /// Whether the database serves the model as it is.
     pub fn is_current(&self) -> bool {
-        self.drift.is_empty() && self.pending.as_ref().is_ok_and(|plan| plan.legs.is_empty())
+        self.begun.is_empty() && self.drift.is_empty() && self.pending.as_ref().is_ok_and(|plan| plan.legs.is_empty())
     }
 }
 

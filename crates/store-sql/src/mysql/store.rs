@@ -297,9 +297,12 @@ impl MySqlStore {
     /// Commits, and tells what was. It goes on when its caller doesn't: nobody else would know what came of it.
     async fn conclude(&self, mut lease: Lease, written: Written) -> Result<Committed, Failed> {
         let (ticket, model) = (self.order.ticket(&written.changes), self.current());
+        let given_up = pool::given_up(self.query_timeout);
         Insistent::new(async move {
             let mut session = MySqlSession::new(lease.connection(), &model);
-            let committed = session.end("COMMIT").await;
+            let Ok(committed) = timeout_at(given_up.into(), session.end("COMMIT")).await else {
+                return Err(StoreError::Timeout.into());
+            };
             let (again, was_lost) = (session.met_conflict(), session.was_lost());
             match committed {
                 Ok(()) => {

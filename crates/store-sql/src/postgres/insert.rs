@@ -14,10 +14,10 @@ use tokio::time::timeout_at;
 
 use super::PostgresStore;
 use super::session::PostgresSession;
-use super::store::{Failed, Work};
+use super::store::{Failed, Work, unanswered};
 use crate::compile::{self, Frame};
 use crate::insistent::Insistent;
-use crate::pool::{finish, unavailable};
+use crate::pool::{self, finish, unavailable};
 use crate::session::Session as _;
 use crate::write::{self, Written};
 
@@ -42,11 +42,15 @@ impl PostgresStore {
         deadline: Instant,
     ) -> Result<Committed, Failed> {
         let mut lease = self.lease_to_write(model, deadline).await?;
-        let insert = self.order.insert(plan.collection, plan.key.clone());
+        let insert = self.order.insert(plan.collection, plan.image.clone());
         let (work, model) = (Arc::clone(work), Arc::clone(model));
+        let given_up = pool::given_up(self.query_timeout);
         let inserting = Insistent::new(async move {
             let mut session = PostgresSession::new(lease.connection(), &model);
-            let ran = write::run(&mut session, &model, &work.mutations).await;
+            let ran = timeout_at(given_up.into(), write::run(&mut session, &model, &work.mutations)).await;
+            let Ok(ran) = ran else {
+                return Err(unanswered());
+            };
             let (again, was_lost) = (session.met_conflict(), session.was_lost());
             match ran {
                 Ok(written) => {

@@ -226,6 +226,15 @@ pub(super) struct Failed {
     pub(super) is_open: bool,
 }
 
+/// What a server that never answers leaves.
+pub(super) fn unanswered() -> Failed {
+    Failed {
+        error: StoreError::Timeout,
+        again: false,
+        is_open: true,
+    }
+}
+
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
         Self {
@@ -313,9 +322,12 @@ impl PostgresStore {
     /// Commits, and tells what was. It goes on when its caller doesn't: nobody else would know what came of it.
     async fn conclude(&self, mut lease: Lease, written: Written) -> Result<Committed, Failed> {
         let (ticket, model) = (self.order.ticket(&written.changes), self.current());
+        let given_up = pool::given_up(self.query_timeout);
         Insistent::new(async move {
             let mut session = PostgresSession::new(lease.connection(), &model);
-            let committed = session.command("COMMIT").await;
+            let Ok(committed) = timeout_at(given_up.into(), session.command("COMMIT")).await else {
+                return Err(unanswered());
+            };
             let (again, was_lost) = (session.met_conflict(), session.was_lost());
             match committed {
                 Ok(()) => {

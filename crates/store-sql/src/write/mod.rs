@@ -86,7 +86,9 @@ async fn upsert<S: Session>(
 pub(crate) fn is_one_insert(model: &Model, plan: &CreatePlan) -> bool {
     let collection = model.collection(plan.collection);
     let is_answered = |answer: &Answer| is_certain(&answer.guard) && answers_image(collection, answer);
-    plan.references.is_empty()
+    // Only of a table of ours it is known that a key is there once.
+    collection.managed
+        && plan.references.is_empty()
         && plan.given.is_empty()
         && plan.links.is_empty()
         && plan.after.iter().all(|judgement| is_certain(&judgement.holds))

@@ -109,7 +109,11 @@ async fn a_low_limit_of_open_files_is_raised() {
     );
     process.args(["-c", &serve]).kill_on_drop(true);
     let server = launch(process).await;
-    let held: Vec<TcpStream> = join_all((0..400).map(|_| connect(server.address))).await;
+    // Who isn't accepted, and finds no room in the queue, waits.
+    let connected = timeout(patience(), join_all((0..400).map(|_| connect(server.address)))).await;
+    let Ok(held) = connected else {
+        panic!("no more than {} sockets in time", server.sockets());
+    };
     is_well(&server).await;
     let until = tokio::time::Instant::now() + patience();
     while server.sockets() < held.len() {
