@@ -69,8 +69,7 @@ async fn replace_patiently(runner: &mut Runner<'_>, change: &Replace) -> Result<
         let replaced = replace_alone(runner, change, is_beside).await;
         let unlocked = runner.connection.conn.query_drop("UNLOCK TABLES").await;
         match replaced {
-            // Some of it may have been done.
-            Err(Stop::MySql(error)) if is_in_use(&error) => runner.may_be_done = true,
+            Err(Stop::MySql(error)) if is_in_use(&error) => {}
             Err(stop) => return Err(stop),
             Ok(()) => return Ok(unlocked?),
         }
@@ -85,12 +84,7 @@ async fn replace_alone(runner: &mut Runner<'_>, change: &Replace, is_beside: boo
     if is_beside {
         pass(runner, &change.convert, Company::Nobody).await?;
         runner.all(&change.checks).await?;
-        for sql in &change.puts {
-            runner.define_at_once(sql).await?;
-        }
-    }
-    for sql in &change.covers {
-        runner.define_at_once(sql).await?;
+        runner.connection.conn.query_drop(&change.exchange).await?;
     }
     Ok(())
 }

@@ -186,18 +186,7 @@ impl Runner<'_> {
     }
 
     async fn define(&mut self, sql: &str) -> Result<(), Stop> {
-        let done = self.patiently(sql).await;
-        self.unless_done(done)
-    }
-
-    /// While a lock is held that others wait for.
-    pub(super) async fn define_at_once(&mut self, sql: &str) -> Result<(), Stop> {
-        let done = self.connection.conn.query_drop(sql).await;
-        self.unless_done(done.map_err(Stop::MySql))
-    }
-
-    fn unless_done(&self, done: Result<(), Stop>) -> Result<(), Stop> {
-        match done {
+        match self.patiently(sql).await {
             Err(Stop::MySql(Error::Server(reported))) if self.may_be_done && DONE_ALREADY.contains(&reported.code) => {
                 Ok(())
             }

@@ -1,0 +1,71 @@
+//! Where a column of another type takes the place of a field's.
+
+use super::*;
+
+const HASHED: &str = "type A @collection @index(fields: [\"x\"], where: \"record.on == true\", unique: true) \
+                      @index(fields: [\"x\", \"y\", \"z\"], unique: true)";
+
+fn hashed(kind: &str) -> String {
+    format!("{HASHED} {{ on: Boolean x: {kind} y: String @length(max: 200) z: String @length(max: 200) }}")
+}
+
+/// Each with its `on`, `x`, `y` and `z`.
+fn holding_hashed(values: &[&str]) -> Database {
+    let mut database = Database::of(&model(&hashed("String")));
+    for (number, values) in values.iter().enumerate() {
+        assert!(takes(&mut database, number, values));
+    }
+    database
+}
+
+fn takes(database: &mut Database, number: usize, values: &str) -> bool {
+    let (runtime, connection) = database.connection();
+    let sql = format!(
+        "INSERT INTO a (id, created, updated, version, `on`, x, y, z) \
+         VALUES ({}, '1970-01-01', '1970-01-01', 3, {values})",
+        id(number)
+    );
+    runtime.block_on(connection.conn.query_drop(sql)).is_ok()
+}
+
+#[test]
+fn what_is_unique_by_a_hash_is_so_with_another_type() {
+    let mut database = holding_hashed(&["TRUE, '1', 'a', 'z'", "TRUE, '2', 'b', 'z'", "FALSE, '2', 'c', 'z'"]);
+    migrate(&mut database, &hashed("Int"), DEV).unwrap();
+    assert_eq!(rows(&mut database, "SELECT x FROM a ORDER BY id"), ["1", "2", "2"]);
+    assert!(!takes(&mut database, 3, "TRUE, 2, 'd', 'z'"));
+    assert!(!takes(&mut database, 4, "FALSE, 2, 'c', 'z'"));
+    assert!(takes(&mut database, 5, "FALSE, 2, 'e', 'z'"));
+}
+
+/// In the way of an exchange, and of nothing before it.
+const IN_THE_WAY: &str = "CREATE INDEX own ON a (x); CREATE TABLE own ENGINE = InnoDB AS SELECT x FROM a; \
+                          ALTER TABLE own ADD FOREIGN KEY (x) REFERENCES a (x)";
+
+#[test]
+fn what_is_unique_stays_so_where_the_exchange_fails() {
+    let mut database = holding(&with("x: String @unique"), &["'1'", "'2'"]);
+    run(&mut database, IN_THE_WAY);
+    let failed = migrate(&mut database, &with("x: Int @unique"), DEV).unwrap_err();
+    assert!(failed.to_string().contains("foreign key constraint"), "{failed}");
+    let indexes = "SELECT index_name FROM information_schema.statistics \
+                   WHERE table_schema = DATABASE() AND table_name = 'a' AND column_name = 'x' AND non_unique = 0";
+    assert_eq!(rows(&mut database, indexes).len(), 1);
+    run(&mut database, "DROP TABLE own");
+    migrate(&mut database, &with("x: Int @unique"), DEV).unwrap();
+    assert_eq!(rows(&mut database, "SELECT x FROM a ORDER BY id"), ["1", "2"]);
+    assert_eq!(rows(&mut database, indexes).len(), 1);
+}
+
+/// The reference's foreign key needs the index.
+#[test]
+fn a_field_behind_a_reference_in_an_index_gets_another_type() {
+    let schema = |kind: &str| {
+        format!(
+            "type A @collection @index(fields: [\"b\", \"x\"]) {{ b: B x: {kind} }} type B @collection {{ n: Int }}"
+        )
+    };
+    let mut database = holding(&schema("Int"), &["3"]);
+    migrate(&mut database, &schema("Float"), DEV).unwrap();
+    assert_eq!(rows(&mut database, "SELECT x FROM a"), ["3"]);
+}
