@@ -50,6 +50,10 @@ pub(super) async fn convert(runner: &mut Runner<'_>, change: &Convert) -> Result
 /// Puts that column in the place of the other.
 pub(super) async fn replace(runner: &mut Runner<'_>, change: &Replace) -> Result<(), Stop> {
     if runner.may_be_done && is_beside(runner, &change.convert).await? {
+        // Who was about to withdraw it may have made them again.
+        for reference in &change.loosened {
+            runner.loosen(reference).await?;
+        }
         // Much may have been written since it was interrupted.
         pass(runner, &change.convert, Company::Others).await?;
     }
@@ -89,7 +93,7 @@ async fn replace_alone(runner: &mut Runner<'_>, change: &Replace, is_beside: boo
     Ok(())
 }
 
-async fn is_beside(runner: &mut Runner<'_>, change: &Convert) -> Result<bool, Error> {
+pub(super) async fn is_beside(runner: &mut Runner<'_>, change: &Convert) -> Result<bool, Error> {
     let found = Table::read(&mut runner.connection.conn, &change.table).await?;
     Ok(found.is_some_and(|found| found.column(CONVERTED).is_some()))
 }

@@ -51,6 +51,10 @@ fn what_is_unique_stays_so_where_the_exchange_fails() {
     let indexes = "SELECT index_name FROM information_schema.statistics \
                    WHERE table_schema = DATABASE() AND table_name = 'a' AND column_name = 'x' AND non_unique = 0";
     assert_eq!(rows(&mut database, indexes).len(), 1);
+    // As it was, and another way can be taken.
+    is_sound(&mut database, &Structure::of(&model(&with("x: String @unique"))));
+    migrate(&mut database, &with("x: String @unique y: Int"), DEV).unwrap();
+    migrate(&mut database, &with("x: String @unique"), DESTRUCTIVE).unwrap();
     run(&mut database, "DROP TABLE own");
     migrate(&mut database, &with("x: Int @unique"), DEV).unwrap();
     assert_eq!(rows(&mut database, "SELECT x FROM a ORDER BY id"), ["1", "2"]);
@@ -68,4 +72,33 @@ fn a_field_behind_a_reference_in_an_index_gets_another_type() {
     let mut database = holding(&schema("Int"), &["3"]);
     migrate(&mut database, &schema("Float"), DEV).unwrap();
     assert_eq!(rows(&mut database, "SELECT x FROM a"), ["3"]);
+}
+
+/// What is withdrawn has its foreign keys again before it is remembered that it is.
+#[test]
+fn what_is_cut_off_while_it_is_withdrawn_is_brought_to_its_end() {
+    let schema =
+        |kind: &str| format!("type A @collection(key: [\"x\"]) {{ x: {kind} }} type B @collection {{ a: A n: Int }}");
+    let mut database = Database::of(&model(&schema("String!")));
+    run(
+        &mut database,
+        "INSERT INTO a (x, created, updated, version) VALUES ('1', '1970-01-01', '1970-01-01', 3)",
+    );
+    run(&mut database, IN_THE_WAY);
+    run(
+        &mut database,
+        "CREATE TRIGGER cut BEFORE UPDATE ON _ninefold_meta FOR EACH ROW BEGIN \
+         IF NEW.`key` = 'progress' AND JSON_VALUE(OLD.value, '$.action') > 0 \
+         AND JSON_VALUE(NEW.value, '$.action') = 0 AND JSON_VALUE(NEW.value, '$.step') = 0 \
+         THEN SIGNAL SQLSTATE 'HY000' SET MESSAGE_TEXT = 'cut off'; END IF; END",
+    );
+    let cut_off = migrate(&mut database, &schema("Int!"), DEV).unwrap_err();
+    assert!(cut_off.to_string().contains("cut off"), "{cut_off}");
+    let referring = "SELECT table_name FROM information_schema.key_column_usage \
+                     WHERE table_schema = DATABASE() AND referenced_table_name = 'a' ORDER BY 1";
+    assert_eq!(rows(&mut database, referring), ["b", "own"]);
+    run(&mut database, "DROP TRIGGER cut; DROP TABLE own");
+    migrate(&mut database, &schema("Int!"), DEV).unwrap();
+    assert_eq!(rows(&mut database, "SELECT x FROM a"), ["1"]);
+    assert_eq!(rows(&mut database, referring), ["b"]);
 }
