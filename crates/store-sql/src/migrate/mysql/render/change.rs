@@ -197,12 +197,18 @@ impl Renderer<'_> {
             true => quoted(CONVERTED),
             false => quoted(&field.column),
         };
+        let key = owner.key.contains(&to.name).then(|| StoredIndex {
+            name: String::new(),
+            fields: owner.key.clone(),
+            unique: true,
+            only: None,
+        });
         let is_unique = |found: &&StoredIndex| found.unique && found.only.is_none() && found.fields.contains(&to.name);
         let check = |found: &StoredIndex| {
             let fields = found.fields.iter().filter_map(|name| after.field(name));
             duplicates(after, found, &fields.map(column).collect::<Vec<_>>(), None)
         };
-        owner.indexes.iter().filter(is_unique).map(check).collect()
+        owner.indexes.iter().filter(is_unique).chain(&key).map(check).collect()
     }
 
     fn convert(&self, owner: &StoredCollection, from: &StoredField, to: &StoredField, fill: Option<Value>) -> Convert {

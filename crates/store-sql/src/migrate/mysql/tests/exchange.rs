@@ -102,3 +102,19 @@ fn what_is_cut_off_while_it_is_withdrawn_is_brought_to_its_end() {
     assert_eq!(rows(&mut database, "SELECT x FROM a"), ["1"]);
     assert_eq!(rows(&mut database, referring), ["b"]);
 }
+
+#[test]
+fn keys_that_would_be_the_same_stop_it() {
+    let schema = |kind: &str| format!("type A @collection(key: [\"x\"]) {{ x: {kind} }}");
+    let mut database = Database::of(&model(&schema("String!")));
+    let insert = "INSERT INTO a (x, created, updated, version) VALUES \
+                  ('1', '1970-01-01', '1970-01-01', 3), ('01', '1970-01-01', '1970-01-01', 3)";
+    run(&mut database, insert);
+    let reason = refused(migrate(&mut database, &schema("Int!"), DEV));
+    assert!(
+        reason.starts_with("A.x has 1 value more than once, such as 1: "),
+        "{reason}"
+    );
+    is_sound(&mut database, &Structure::of(&model(&schema("String!"))));
+    assert_eq!(rows(&mut database, "SELECT x FROM a ORDER BY x"), ["01", "1"]);
+}
