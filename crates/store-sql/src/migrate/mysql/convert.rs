@@ -14,7 +14,7 @@ use mysql_async::{Error, Params, Row, Value as Wire};
 use super::catalog::Table;
 use super::ddl::quoted;
 use super::portions::Keys;
-use super::render::{CONVERTED, Convert, Replace};
+use super::render::{CONVERTED, Convert, Replace, UNLOCK};
 use super::run::{ATTEMPTS_MAX, PAUSE, Runner, Stop, is_in_use};
 use super::{ATTEMPT_SECONDS, LOCK_SECONDS};
 use crate::compile::Kind;
@@ -32,6 +32,9 @@ enum Company {
 
 /// Makes the column beside the other.
 pub(super) async fn convert(runner: &mut Runner<'_>, change: &Convert) -> Result<(), Stop> {
+    // It needs a right of its own: that this is missing shows before anything is done.
+    runner.patiently(&change.lock()).await?;
+    runner.connection.conn.query_drop(UNLOCK).await?;
     if is_beside(runner, change).await? {
         // An earlier attempt was interrupted.
         runner.patiently(&change.drop()).await?;
@@ -69,9 +72,9 @@ pub(super) async fn replace(runner: &mut Runner<'_>, change: &Replace) -> Result
 async fn replace_patiently(runner: &mut Runner<'_>, change: &Replace) -> Result<(), Stop> {
     for _ in 0..ATTEMPTS_MAX {
         let is_beside = is_beside(runner, &change.convert).await?;
-        runner.patiently(&change.lock()).await?;
+        runner.patiently(&change.convert.lock()).await?;
         let replaced = replace_alone(runner, change, is_beside).await;
-        let unlocked = runner.connection.conn.query_drop("UNLOCK TABLES").await;
+        let unlocked = runner.connection.conn.query_drop(UNLOCK).await;
         match replaced {
             Err(Stop::MySql(error)) if is_in_use(&error) => {}
             Err(stop) => return Err(stop),

@@ -17,7 +17,7 @@ use crate::migrate::condition;
 mod change;
 mod online;
 
-pub(super) use change::{CONVERTED, Convert, Replace};
+pub(super) use change::{CONVERTED, Convert, Replace, UNLOCK};
 
 /// In the order in which they run.
 #[derive(Debug, Clone)]

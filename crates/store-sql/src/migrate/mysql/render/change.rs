@@ -10,6 +10,8 @@ use crate::migrate::check::{Check, Complaint};
 /// The column that takes converted values.
 pub(in super::super) const CONVERTED: &str = "_ninefold_converted";
 
+pub(in super::super) const UNLOCK: &str = "UNLOCK TABLES";
+
 /// Values of a column as values of another type, in a column of their own beside it.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Convert {
@@ -48,6 +50,10 @@ impl Convert {
         format!("ALTER TABLE {} DROP COLUMN {}", quoted(&self.table), quoted(CONVERTED))
     }
 
+    pub(in super::super) fn lock(&self) -> String {
+        format!("LOCK TABLES {} WRITE", quoted(&self.table))
+    }
+
     pub(super) fn shown(&self) -> Vec<String> {
         let (table, column, to) = (&self.table, &self.column, &self.to);
         vec![format!(
@@ -58,13 +64,12 @@ impl Convert {
 }
 
 impl Replace {
-    pub(in super::super) fn lock(&self) -> String {
-        format!("LOCK TABLES {} WRITE", quoted(&self.convert.table))
-    }
-
     pub(super) fn shown(&self) -> Vec<String> {
-        let lock = format!("{}\n-- what was written meanwhile is converted as well", self.lock());
-        vec![lock, self.exchange.clone(), "UNLOCK TABLES".to_owned()]
+        let lock = format!(
+            "{}\n-- what was written meanwhile is converted as well",
+            self.convert.lock()
+        );
+        vec![lock, self.exchange.clone(), UNLOCK.to_owned()]
     }
 }
 

@@ -118,3 +118,30 @@ fn keys_that_would_be_the_same_stop_it() {
     is_sound(&mut database, &Structure::of(&model(&schema("String!"))));
     assert_eq!(rows(&mut database, "SELECT x FROM a ORDER BY x"), ["01", "1"]);
 }
+
+#[test]
+fn a_right_to_lock_that_is_missing_shows_before_anything_is_done() {
+    let mut database = holding(&with("x: String"), &["'1'"]);
+    let name = rows(&mut database, "SELECT DATABASE()").remove(0);
+    let user = name.trim_start_matches("test_");
+    run(
+        &mut database,
+        &format!(
+            "CREATE USER '{user}'; \
+             GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES ON {name}.* TO '{user}'; \
+             CREATE TABLE counted (n int); \
+             CREATE TRIGGER counts BEFORE UPDATE ON a FOR EACH ROW INSERT INTO counted VALUES (1)"
+        ),
+    );
+    let target = Target::of(&model(&with("x: Int")));
+    let mut limited = database.beside_as(user);
+    let (runtime, _) = database.connection();
+    let result = runtime.block_on(apply(&mut limited, &target, &Folder::default(), DEV));
+    run(&mut database, &format!("DROP USER '{user}'"));
+    let reason = refused(result);
+    assert!(reason.starts_with("Access denied"), "{reason}");
+    assert_eq!(rows(&mut database, "SELECT count(*) FROM counted"), ["0"]);
+    is_sound(&mut database, &Structure::of(&model(&with("x: String"))));
+    run(&mut database, "DROP TRIGGER counts");
+    migrate(&mut database, &with("x: Int"), DEV).unwrap();
+}
