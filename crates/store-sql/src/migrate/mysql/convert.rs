@@ -6,6 +6,8 @@
 //! column. As long as the column stands beside the other the values are still there, and all can begin anew: who goes
 //! on after an interruption makes up for what was written since.
 
+use std::time::Instant;
+
 use engine::model::Value;
 use engine::model::migration::Conversion;
 use mysql_async::prelude::Queryable as _;
@@ -73,6 +75,7 @@ async fn replace_patiently(runner: &mut Runner<'_>, change: &Replace) -> Result<
     for _ in 0..ATTEMPTS_MAX {
         let is_beside = is_beside(runner, &change.convert).await?;
         runner.patiently(&change.convert.lock()).await?;
+        let locked = Instant::now();
         let replaced = replace_alone(runner, change, is_beside).await;
         let unlocked = runner.connection.conn.query_drop(UNLOCK).await;
         match replaced {
@@ -81,7 +84,8 @@ async fn replace_patiently(runner: &mut Runner<'_>, change: &Replace) -> Result<
             Ok(()) => return Ok(unlocked?),
         }
         unlocked?;
-        tokio::time::sleep(PAUSE).await;
+        // The others waited for as long, and have as much time now.
+        tokio::time::sleep(PAUSE.max(locked.elapsed())).await;
     }
     Err(Stop::Busy)
 }
