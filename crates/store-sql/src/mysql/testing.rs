@@ -55,7 +55,20 @@ impl Database {
 
     /// Another connection to the same.
     pub(crate) fn beside(&self) -> Connection {
-        let pool = pool::of(&self.own.url(), &MySqlOptions::default()).expect("a URL of the tests' own");
+        self.connected(&self.own.url())
+    }
+
+    /// As a user without a password.
+    pub(crate) fn beside_as(&self, user: &str) -> Connection {
+        let url = self.own.url();
+        let place = url
+            .rsplit_once('@')
+            .map_or_else(|| url.trim_start_matches("mysql://"), |(_, place)| place);
+        self.connected(&format!("mysql://{user}@{place}"))
+    }
+
+    fn connected(&self, url: &str) -> Connection {
+        let pool = pool::of(url, &MySqlOptions::default()).expect("a URL of the tests' own");
         self.runtime.block_on(pool.connect()).expect("the server lets us in")
     }
 

@@ -6,6 +6,8 @@
 //! column. As long as the column stands beside the other the values are still there, and all can begin anew: who goes
 //! on after an interruption makes up for what was written since.
 
+use std::time::Instant;
+
 use engine::model::Value;
 use engine::model::migration::Conversion;
 use mysql_async::prelude::Queryable as _;
@@ -14,7 +16,7 @@ use mysql_async::{Error, Params, Row, Value as Wire};
 use super::catalog::Table;
 use super::ddl::quoted;
 use super::portions::Keys;
-use super::render::{CONVERTED, Convert, Replace};
+use super::render::{CONVERTED, Convert, Replace, UNLOCK};
 use super::run::{ATTEMPTS_MAX, PAUSE, Runner, Stop, is_in_use};
 use super::{ATTEMPT_SECONDS, LOCK_SECONDS};
 use crate::compile::Kind;
@@ -32,6 +34,9 @@ enum Company {
 
 /// Makes the column beside the other.
 pub(super) async fn convert(runner: &mut Runner<'_>, change: &Convert) -> Result<(), Stop> {
+    // It needs a right of its own: that this is missing shows before anything is done.
+    runner.patiently(&change.lock()).await?;
+    runner.connection.conn.query_drop(UNLOCK).await?;
     if is_beside(runner, change).await? {
         // An earlier attempt was interrupted.
         runner.patiently(&change.drop()).await?;
@@ -50,6 +55,10 @@ pub(super) async fn convert(runner: &mut Runner<'_>, change: &Convert) -> Result
 /// Puts that column in the place of the other.
 pub(super) async fn replace(runner: &mut Runner<'_>, change: &Replace) -> Result<(), Stop> {
     if runner.may_be_done && is_beside(runner, &change.convert).await? {
+        // Who was about to withdraw it may have made them again.
+        for reference in &change.loosened {
+            runner.loosen(reference).await?;
+        }
         // Much may have been written since it was interrupted.
         pass(runner, &change.convert, Company::Others).await?;
     }
@@ -65,17 +74,18 @@ pub(super) async fn replace(runner: &mut Runner<'_>, change: &Replace) -> Result
 async fn replace_patiently(runner: &mut Runner<'_>, change: &Replace) -> Result<(), Stop> {
     for _ in 0..ATTEMPTS_MAX {
         let is_beside = is_beside(runner, &change.convert).await?;
-        runner.patiently(&change.lock()).await?;
+        runner.patiently(&change.convert.lock()).await?;
+        let locked = Instant::now();
         let replaced = replace_alone(runner, change, is_beside).await;
-        let unlocked = runner.connection.conn.query_drop("UNLOCK TABLES").await;
+        let unlocked = runner.connection.conn.query_drop(UNLOCK).await;
         match replaced {
-            // Some of it may have been done.
-            Err(Stop::MySql(error)) if is_in_use(&error) => runner.may_be_done = true,
+            Err(Stop::MySql(error)) if is_in_use(&error) => {}
             Err(stop) => return Err(stop),
             Ok(()) => return Ok(unlocked?),
         }
         unlocked?;
-        tokio::time::sleep(PAUSE).await;
+        // The others waited for as long, and have as much time now.
+        tokio::time::sleep(PAUSE.max(locked.elapsed())).await;
     }
     Err(Stop::Busy)
 }
@@ -85,17 +95,12 @@ async fn replace_alone(runner: &mut Runner<'_>, change: &Replace, is_beside: boo
     if is_beside {
         pass(runner, &change.convert, Company::Nobody).await?;
         runner.all(&change.checks).await?;
-        for sql in &change.puts {
-            runner.define_at_once(sql).await?;
-        }
-    }
-    for sql in &change.covers {
-        runner.define_at_once(sql).await?;
+        runner.connection.conn.query_drop(&change.exchange).await?;
     }
     Ok(())
 }
 
-async fn is_beside(runner: &mut Runner<'_>, change: &Convert) -> Result<bool, Error> {
+pub(super) async fn is_beside(runner: &mut Runner<'_>, change: &Convert) -> Result<bool, Error> {
     let found = Table::read(&mut runner.connection.conn, &change.table).await?;
     Ok(found.is_some_and(|found| found.column(CONVERTED).is_some()))
 }

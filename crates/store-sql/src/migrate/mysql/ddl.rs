@@ -30,6 +30,11 @@ pub(super) fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> Strin
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
+/// Changes of a table that happen all at once or not at all.
+pub(super) fn alter(table: &str, changes: &[String]) -> String {
+    format!("ALTER TABLE {} {}", quoted(table), changes.join(", "))
+}
+
 /// For definitions, which know no parameters.
 pub(super) fn literal(dialect: &MySql, value: &Value) -> String {
     let mut sql = String::new();
@@ -194,8 +199,12 @@ impl<'a> IndexParts<'a> {
         cut(&self.index.name, "_plain")
     }
 
-    /// `condition` is that of a partial index.
     pub(super) fn create(&self, condition: Option<&str>) -> String {
+        alter(&self.collection.table, &[self.addition(condition)])
+    }
+
+    /// As a change of its table; `condition` is that of a partial index.
+    pub(super) fn addition(&self, condition: Option<&str>) -> String {
         let prefix = self.prefix();
         let columns = self.fields().map(|field| {
             let column = quoted(&field.column);
@@ -205,13 +214,13 @@ impl<'a> IndexParts<'a> {
             }
         });
         let columns = columns.collect::<Vec<_>>().join(", ");
-        let (name, table) = (quoted(&self.index.name), quoted(&self.collection.table));
+        let name = quoted(&self.index.name);
         if !self.is_hashed() {
             let unique = if self.index.unique { "UNIQUE " } else { "" };
-            return format!("ALTER TABLE {table} ADD {unique}INDEX {name} ({columns})");
+            return format!("ADD {unique}INDEX {name} ({columns})");
         }
         format!(
-            "ALTER TABLE {table} ADD COLUMN {name} binary(32) GENERATED ALWAYS AS ({}) VIRTUAL, \
+            "ADD COLUMN {name} binary(32) GENERATED ALWAYS AS ({}) VIRTUAL, \
              ADD UNIQUE INDEX {name} ({name}), ADD INDEX {} ({columns})",
             self.hash(condition),
             quoted(&self.plain_name()),
@@ -241,12 +250,17 @@ impl<'a> IndexParts<'a> {
     }
 
     pub(super) fn drop(&self) -> String {
-        let (name, table) = (quoted(&self.index.name), quoted(&self.collection.table));
+        alter(&self.collection.table, &[self.removal()])
+    }
+
+    /// As a change of its table.
+    pub(super) fn removal(&self) -> String {
+        let name = quoted(&self.index.name);
         if self.is_hashed() {
             let plain = quoted(&self.plain_name());
-            format!("ALTER TABLE {table} DROP INDEX {plain}, DROP INDEX {name}, DROP COLUMN {name}")
+            format!("DROP INDEX {plain}, DROP INDEX {name}, DROP COLUMN {name}")
         } else {
-            format!("ALTER TABLE {table} DROP INDEX {name}")
+            format!("DROP INDEX {name}")
         }
     }
 }

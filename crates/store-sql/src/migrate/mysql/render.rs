@@ -17,7 +17,7 @@ use crate::migrate::condition;
 mod change;
 mod online;
 
-pub(super) use change::{CONVERTED, Convert, Replace};
+pub(super) use change::{CONVERTED, Convert, Replace, UNLOCK};
 
 /// In the order in which they run.
 #[derive(Debug, Clone)]
@@ -334,11 +334,13 @@ impl<'a> Renderer<'a> {
             parts.is_hashed() && (found.only.is_some() || found.fields.iter().any(|name| name == field))
         };
         let (drops, creates) = self.indexes_in_way(index, owner, is_in_way)?;
-        let [drops, creates] = [drops, creates].map(|sql| sql.into_iter().map(Action::Run));
+        let table = &self.before(index, owner).table;
+        let alone = |change| Action::Run(ddl::alter(table, &[change]));
+        let [drops, creates] = [drops, creates].map(|changes| changes.into_iter().map(alone));
         Ok(drops.chain(actions).chain(creates).collect())
     }
 
-    /// What takes those indexes away, and what makes them again after the step.
+    /// Changes of the table that take those indexes away, and that make them again after the step.
     fn indexes_in_way(
         &self,
         index: usize,
@@ -350,21 +352,25 @@ impl<'a> Renderer<'a> {
         for found in &owner.indexes {
             let parts = IndexParts::of(owner, found);
             if is_in_way(&parts, found) {
-                drops.push(parts.drop());
-                creates.push(self.create_index_named(index + 1, &owner.name, &found.name)?);
+                drops.push(parts.removal());
+                creates.push(self.same_index(index + 1, &owner.name, &found.name)?);
             }
         }
         Ok((drops, creates))
     }
 
-    fn create_index_named(&self, structure: usize, collection: &str, name: &str) -> Result<String, String> {
-        let owner = self.structures[structure].collection(collection);
-        let found = owner.and_then(|owner| owner.indexes.iter().find(|index| index.name == name));
-        self.create_index(
-            structure,
-            collection,
-            found.expect("a change of a field leaves its indexes"),
-        )
+    /// The addition of the index of that name.
+    fn same_index(&self, structure: usize, collection: &str, name: &str) -> Result<String, String> {
+        let structure = &self.structures[structure];
+        let owner = structure
+            .collection(collection)
+            .expect("a replayed step names what is there");
+        let mut indexes = owner.indexes.iter();
+        let found = indexes
+            .find(|index| index.name == name)
+            .expect("a change of a field leaves its indexes");
+        let condition = condition::condition(self.dialect, structure, owner, found)?;
+        Ok(IndexParts::of(owner, found).addition(condition.as_deref()))
     }
 
     fn loosened(&self, index: usize, which: impl Fn(&Reference) -> bool) -> impl Iterator<Item = Action> {

@@ -46,7 +46,7 @@ pub(super) async fn run(
     for step in steps.iter().skip(progress.step) {
         for action in step.actions.iter().skip(progress.action) {
             if let Err(stop) = runner.act(action).await {
-                if let (Stop::Refused(_), Action::Replace(change)) = (&stop, action) {
+                if let Action::Replace(change) = action {
                     runner.withdraw(change, &mut progress).await?;
                 }
                 return Err(stop.at(&step.step));
@@ -152,16 +152,18 @@ impl Runner<'_> {
                 }
                 Ok(())
             }
-            Action::Loosen(reference) => {
-                for name in self.foreign_keys(reference).await? {
-                    let (table, name) = (quoted(&reference.table), quoted(&name));
-                    self.define(&format!("ALTER TABLE {table} DROP FOREIGN KEY {name}"))
-                        .await?;
-                }
-                Ok(())
-            }
+            Action::Loosen(reference) => self.loosen(reference).await,
             Action::Tighten(references) => self.tighten(references).await,
         }
+    }
+
+    pub(super) async fn loosen(&mut self, reference: &Reference) -> Result<(), Stop> {
+        for name in self.foreign_keys(reference).await? {
+            let (table, name) = (quoted(&reference.table), quoted(&name));
+            self.define(&format!("ALTER TABLE {table} DROP FOREIGN KEY {name}"))
+                .await?;
+        }
+        Ok(())
     }
 
     async fn tighten(&mut self, references: &[Reference]) -> Result<(), Stop> {
@@ -173,8 +175,12 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The step is as if it had not begun, unless its foreign keys can't be made again: then the next run goes on with it.
+    /// The step is as if it had not begun, unless its foreign keys can't be made again, or the connection is lost: then the
+    /// next run goes on with it. So it does when the exchange has happened.
     async fn withdraw(&mut self, change: &Replace, progress: &mut Progress) -> Result<(), MigrateError> {
+        if !matches!(convert::is_beside(self, &change.convert).await, Ok(true)) {
+            return Ok(());
+        }
         if self.tighten(&change.loosened).await.is_err() {
             return Ok(());
         }
@@ -186,18 +192,7 @@ impl Runner<'_> {
     }
 
     async fn define(&mut self, sql: &str) -> Result<(), Stop> {
-        let done = self.patiently(sql).await;
-        self.unless_done(done)
-    }
-
-    /// While a lock is held that others wait for.
-    pub(super) async fn define_at_once(&mut self, sql: &str) -> Result<(), Stop> {
-        let done = self.connection.conn.query_drop(sql).await;
-        self.unless_done(done.map_err(Stop::MySql))
-    }
-
-    fn unless_done(&self, done: Result<(), Stop>) -> Result<(), Stop> {
-        match done {
+        match self.patiently(sql).await {
             Err(Stop::MySql(Error::Server(reported))) if self.may_be_done && DONE_ALREADY.contains(&reported.code) => {
                 Ok(())
             }

@@ -12,6 +12,7 @@ use crate::migrate::random::{is_possible, structure};
 use crate::mysql::Connection;
 use crate::mysql::testing::Database;
 
+mod exchange;
 mod online;
 
 const DEV: Options = Options {

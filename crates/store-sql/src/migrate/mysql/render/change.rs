@@ -10,6 +10,8 @@ use crate::migrate::check::{Check, Complaint};
 /// The column that takes converted values.
 pub(in super::super) const CONVERTED: &str = "_ninefold_converted";
 
+pub(in super::super) const UNLOCK: &str = "UNLOCK TABLES";
+
 /// Values of a column as values of another type, in a column of their own beside it.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Convert {
@@ -33,10 +35,8 @@ pub(in super::super) struct Replace {
     pub(in super::super) convert: Convert,
     /// Of what was written since it was converted.
     pub(in super::super) checks: Vec<Check>,
-    /// Take away what covers the old column, and put the new one there.
-    pub(in super::super) puts: Vec<String>,
-    /// Make anew what covers it.
-    pub(in super::super) covers: Vec<String>,
+    /// Takes away the old column and what covers it, and puts the new one there, covered as the old one was.
+    pub(in super::super) exchange: String,
     /// Foreign keys that were taken away before.
     pub(in super::super) loosened: Vec<Reference>,
 }
@@ -50,6 +50,10 @@ impl Convert {
         format!("ALTER TABLE {} DROP COLUMN {}", quoted(&self.table), quoted(CONVERTED))
     }
 
+    pub(in super::super) fn lock(&self) -> String {
+        format!("LOCK TABLES {} WRITE", quoted(&self.table))
+    }
+
     pub(super) fn shown(&self) -> Vec<String> {
         let (table, column, to) = (&self.table, &self.column, &self.to);
         vec![format!(
@@ -60,15 +64,12 @@ impl Convert {
 }
 
 impl Replace {
-    pub(in super::super) fn lock(&self) -> String {
-        format!("LOCK TABLES {} WRITE", quoted(&self.convert.table))
-    }
-
     pub(super) fn shown(&self) -> Vec<String> {
-        let lock = format!("{}\n-- what was written meanwhile is converted as well", self.lock());
-        let statements = self.puts.iter().chain(&self.covers).cloned();
-        let unlock = "UNLOCK TABLES".to_owned();
-        std::iter::once(lock).chain(statements).chain([unlock]).collect()
+        let lock = format!(
+            "{}\n-- what was written meanwhile is converted as well",
+            self.convert.lock()
+        );
+        vec![lock, self.exchange.clone(), UNLOCK.to_owned()]
     }
 }
 
@@ -138,13 +139,13 @@ impl Renderer<'_> {
         let references = Reference::all(&self.structures[index]).into_iter();
         let loosened: Vec<Reference> = references.filter(is_in_way).collect();
         let covers = |_: &IndexParts<'_>, found: &StoredIndex| found.only.is_some() || found.fields.contains(&to.name);
-        let (mut puts, covers) = self.indexes_in_way(index, &owner.name, covers)?;
-        puts.push(self.swap(owner, to));
+        let (removals, additions) = self.indexes_in_way(index, &owner.name, covers)?;
+        // In one statement: a unique index that is gone for a while would have to be made again whatever happens.
+        let changes = [removals, self.swap(owner, to), additions].concat();
         let replace = Replace {
             convert: convert.clone(),
             checks: before_it_is_put.into_iter().chain(nulls).collect(),
-            puts,
-            covers,
+            exchange: ddl::alter(&owner.table, &changes),
             loosened: loosened.clone(),
         };
         let mut actions = vec![Action::Convert(convert)];
@@ -201,12 +202,18 @@ impl Renderer<'_> {
             true => quoted(CONVERTED),
             false => quoted(&field.column),
         };
+        let key = owner.key.contains(&to.name).then(|| StoredIndex {
+            name: String::new(),
+            fields: owner.key.clone(),
+            unique: true,
+            only: None,
+        });
         let is_unique = |found: &&StoredIndex| found.unique && found.only.is_none() && found.fields.contains(&to.name);
         let check = |found: &StoredIndex| {
             let fields = found.fields.iter().filter_map(|name| after.field(name));
             duplicates(after, found, &fields.map(column).collect::<Vec<_>>(), None)
         };
-        owner.indexes.iter().filter(is_unique).map(check).collect()
+        owner.indexes.iter().filter(is_unique).chain(&key).map(check).collect()
     }
 
     fn convert(&self, owner: &StoredCollection, from: &StoredField, to: &StoredField, fill: Option<Value>) -> Convert {
@@ -232,21 +239,19 @@ impl Renderer<'_> {
         }
     }
 
-    /// Puts the converted column in the place of the other.
-    fn swap(&self, owner: &StoredCollection, to: &StoredField) -> String {
-        let (table, column) = (quoted(&owner.table), quoted(&to.column));
+    /// Changes of the table that put the converted column in the place of the other.
+    fn swap(&self, owner: &StoredCollection, to: &StoredField) -> Vec<String> {
         let definition = ddl::column(self.dialect, to, ddl::is_bounded(owner, to));
-        let is_key = owner.key.contains(&to.name);
-        let key = quoted_list(owner.columns(&owner.key));
-        let (before, after) = if is_key {
-            ("DROP PRIMARY KEY, ", format!(", ADD PRIMARY KEY ({key})"))
-        } else {
-            ("", String::new())
-        };
-        format!(
-            "ALTER TABLE {table} {before}DROP COLUMN {column}, CHANGE COLUMN {} {definition}{after}",
-            quoted(CONVERTED)
-        )
+        let mut changes = vec![
+            format!("DROP COLUMN {}", quoted(&to.column)),
+            format!("CHANGE COLUMN {} {definition}", quoted(CONVERTED)),
+        ];
+        if owner.key.contains(&to.name) {
+            let key = quoted_list(owner.columns(&owner.key));
+            changes.insert(0, "DROP PRIMARY KEY".to_owned());
+            changes.push(format!("ADD PRIMARY KEY ({key})"));
+        }
+        changes
     }
 }
 
