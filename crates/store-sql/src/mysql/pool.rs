@@ -16,6 +16,8 @@ use crate::pool::Wire;
 pub(super) type Pool = crate::pool::Pool<MySqlWire>;
 pub(super) type Lease = crate::pool::Lease<MySqlWire>;
 
+/// Whether a server only reads: 0 or 1 in SQL. MySQL and MariaDB say it by a number, MariaDB from 12.0 on by one of several words.
+pub(super) const READS_ONLY: &str = "UPPER(CAST(@@global.read_only AS CHAR)) NOT IN ('0', 'OFF')";
 /// How long a connection rests until the other end is looked for.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
@@ -71,7 +73,7 @@ impl Wire for MySqlWire {
         let mut conn = connecting
             .await
             .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))?;
-        let about: Option<(String, bool)> = conn.query_first("SELECT VERSION(), @@read_only").await?;
+        let about: Option<(String, bool)> = conn.query_first(format!("SELECT VERSION(), {READS_ONLY}")).await?;
         let (version, reads_only) = about.unwrap_or_default();
         if reads_only && !self.options.reads_only {
             // It is a replica, or was the primary: another has taken its place.
