@@ -362,6 +362,38 @@ async fn promoted(kind: Kind) {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_whose_log_would_not_tell_its_own_writes_is_not_read_from() {
+    for (setting, missing) in [
+        ("--skip-log-slave-updates", "`log_slave_updates`"),
+        ("--skip-gtid-strict-mode", "`gtid_strict_mode`"),
+    ] {
+        let mut pair = Pair::new(Kind::MariaDb).await;
+        // Killed while it replays who its users are it could not go on.
+        pair.pause().await;
+        pair = blocking(move || {
+            pair.standby.kill();
+            pair.standby.set(setting);
+            pair.standby.start();
+            pair
+        })
+        .await;
+        let mut server = pair.serve(&[ANY_LAG]).await;
+        let is_told = |line: &str| line.contains("is not read from") && line.contains(missing);
+        if !server.said.iter().any(|said| is_told(said)) {
+            server.line_with(is_told).await;
+        }
+        let visitor = server.client();
+        let (ana, bea) = (sign_up(&visitor, "ana").await, sign_up(&visitor, "bea").await);
+        for round in 0..5 {
+            pair.pause().await;
+            create(&ana, &format!("{round}")).await;
+            assert!(texts(&bea).await.contains(&format!("{round}")), "{setting}");
+            pair.resume().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_primary_that_nobody_can_follow_is_refused() {
     let (database, dir) = (OwnDatabase::new(), folder(SCHEMA));

@@ -79,6 +79,27 @@ pub(super) fn replayed(server: Server, answer: Option<Option<String>>) -> Option
     Gtids::read(server, &answer??)
 }
 
+/// Fails where a server's log doesn't tell what was written to it while it followed nobody: on MariaDB, without these settings.
+async fn tells_own_writes(connection: &mut Connection) -> Result<(), String> {
+    if connection.dialect.0 == Server::MySql {
+        return Ok(());
+    }
+    let sql = "SELECT @@global.log_bin, @@global.log_slave_updates, @@global.gtid_strict_mode";
+    let answer = connection.conn.query_first(sql).await.map_err(failed)?;
+    let (log, updates, strict): (bool, bool, bool) = answer.unwrap_or_default();
+    let settings = [
+        ("log_bin", log),
+        ("log_slave_updates", updates),
+        ("gtid_strict_mode", strict),
+    ];
+    match settings.into_iter().find(|(_, is_on)| !is_on) {
+        Some((setting, _)) => Err(format!(
+            "its log would not tell what was written to it by itself: turn on `{setting}` there"
+        )),
+        None => Ok(()),
+    }
+}
+
 pub(super) struct MySqlProbe {
     connection: Connection,
     identity: String,
@@ -96,7 +117,9 @@ impl Probe for MySqlProbe {
     }
 
     async fn of_follower(pool: &Pool) -> Result<Self, String> {
-        Self::on(pool.connect().await.map_err(failed)?).await
+        let mut follower = Self::on(pool.connect().await.map_err(failed)?).await?;
+        tells_own_writes(&mut follower.connection).await?;
+        Ok(follower)
     }
 
     fn identity(&self) -> &String {
