@@ -13,9 +13,15 @@ use crate::replicas::Position;
 pub(super) enum Gtids {
     /// By domain and server.
     Last(Arc<BTreeMap<(u32, u32), u64>>),
-    /// By source, which is a server, or one of its tags: from and to, in order, none beside another.
-    All(Arc<BTreeMap<String, Vec<(u64, u64)>>>),
+    /// What is committed, and the same with what is just being committed.
+    All(Arc<Sources>, Arc<Sources>),
 }
+
+/// By source, which is a server, or one of its tags: from and to, in order, none beside another.
+type Sources = BTreeMap<String, Vec<(u64, u64)>>;
+
+/// Characters of a server's UUID.
+const UUID_LENGTH: usize = 36;
 
 impl Gtids {
     /// `None`: the server writes them in another way than is known. They may be written more than once.
@@ -32,10 +38,11 @@ impl Gtids {
                 Some(Self::Last(Arc::new(last)))
             }
             Server::MySql => {
-                let mut all = BTreeMap::new();
-                parts.try_for_each(|part| take_in(&mut all, part))?;
+                let (mut committed, mut all) = (Sources::new(), Sources::new());
+                parts.try_for_each(|part| take_in(&mut committed, &mut all, part))?;
+                committed.values_mut().for_each(join);
                 all.values_mut().for_each(join);
-                Some(Self::All(Arc::new(all)))
+                Some(Self::All(Arc::new(committed), Arc::new(all)))
             }
         }
     }
@@ -50,8 +57,9 @@ impl Position for Gtids {
                     .iter()
                     .all(|(domain, number)| replayed.get(domain) >= Some(number))
             }
-            (Self::All(replayed), Self::All(written)) => is_part(written, replayed),
-            (Self::Last(_), Self::All(_)) | (Self::All(_), Self::Last(_)) => false,
+            // Nobody has acknowledged what is only being committed.
+            (Self::All(replayed, _), Self::All(written, _)) => is_part(written, replayed),
+            (Self::Last(_), Self::All(..)) | (Self::All(..), Self::Last(_)) => false,
         }
     }
 
@@ -60,8 +68,8 @@ impl Position for Gtids {
             (Self::Last(replayed), Self::Last(written)) => replayed
                 .iter()
                 .all(|(place, number)| written.get(place) >= Some(number)),
-            (Self::All(replayed), Self::All(written)) => is_part(replayed, written),
-            (Self::Last(_), Self::All(_)) | (Self::All(_), Self::Last(_)) => false,
+            (Self::All(replayed, _), Self::All(_, written)) => is_part(replayed, written),
+            (Self::Last(_), Self::All(..)) | (Self::All(..), Self::Last(_)) => false,
         }
     }
 }
@@ -80,20 +88,33 @@ fn keep_last<K: Ord>(last: &mut BTreeMap<K, u64>, place: K, number: u64) {
     *kept = number.max(*kept);
 }
 
-/// `UUID:1-5:7:TAG:1-3`, or, of what is just being committed, `UUID:8#THREAD`.
-fn take_in(all: &mut BTreeMap<String, Vec<(u64, u64)>>, part: &str) -> Option<()> {
+/// `UUID:1-5:7:TAG:1-3`, or, of what is just being committed, `UUID:8#THREAD:9#THREAD`, with the next server's right behind it.
+fn take_in(committed: &mut Sources, all: &mut Sources, part: &str) -> Option<()> {
     let mut words = part.split(':').map(str::trim);
-    let server = words.next()?.to_ascii_lowercase();
+    let mut server = words.next()?.to_ascii_lowercase();
     let mut source = server.clone();
     for word in words {
         if word.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
             source = format!("{server}:{word}");
             continue;
         }
-        let numbers = word.split('#').next()?;
+        let (numbers, owner) = match word.split_once('#') {
+            Some((number, owner)) => (number, Some(owner)),
+            None => (word, None),
+        };
         let (from, to) = numbers.split_once('-').unwrap_or((numbers, numbers));
         let interval = (from.parse().ok()?, to.parse().ok()?);
         all.entry(source.clone()).or_default().push(interval);
+        match owner {
+            None => committed.entry(source.clone()).or_default().push(interval),
+            // Only a UUID has hyphens; it may begin with digits as the thread's number does.
+            Some(owner) if owner.contains('-') => {
+                let start = owner.len().checked_sub(UUID_LENGTH)?;
+                server = owner.get(start..)?.to_ascii_lowercase();
+                source.clone_from(&server);
+            }
+            Some(_) => {}
+        }
     }
     Some(())
 }
@@ -110,7 +131,7 @@ fn join(intervals: &mut Vec<(u64, u64)>) {
 }
 
 /// Whether each of these numbers is in one of the intervals of all.
-fn is_part(part: &BTreeMap<String, Vec<(u64, u64)>>, all: &BTreeMap<String, Vec<(u64, u64)>>) -> bool {
+fn is_part(part: &Sources, all: &Sources) -> bool {
     part.iter().all(|(source, intervals)| {
         let whole = all.get(source).map_or(&[][..], Vec::as_slice);
         let is_in = |(from, to): &(u64, u64)| whole.iter().any(|(first, last)| first <= from && to <= last);
@@ -174,9 +195,20 @@ mod tests {
         check("A:1-5,\nB:1-2", "A:1-5", (true, false));
         check("A:1-5", "A:1-5,\nB:1-2", (false, true));
         check("B:1-5", "A:1-5", (false, false));
-        // What is just being committed.
-        check("A:1-5", "A:5#12:6#13,A:1-4", (false, true));
+        // What is just being committed isn't needed.
+        check("A:1-4", "A:5#12:6#13,A:1-4", (true, true));
         check("A:1-6", "A:5#12:6#13,A:1-4", (true, true));
+        check("A:1-7", "A:5#12:6#13,A:1-4", (true, false));
+        check("A:1-3", "A:5#12:6#13,A:1-4", (false, true));
+        // Of several servers, and of their tags.
+        check("A:1-5,B:1-7", "A:5#12B:6#13:7#14,A:1-4,B:1-5", (true, true));
+        check("A:1-7,B:1-5", "A:5#12B:6#13:7#14,A:1-4,B:1-5", (true, false));
+        check(
+            "A:1-5:home:1-2,B:home:7",
+            "A:home:2#12B:home:7#13,A:1-5:home:1",
+            (true, true),
+        );
+        check("A:1-5,B:7", "A:home:2#12B:home:7#13,A:1-5", (true, false));
         check("A:1-5:home:1-2", "A:1-5:home:1-3", (false, true));
         check("A:1-5", "A:home:1-5", (false, false));
     }
@@ -201,6 +233,7 @@ mod tests {
             (Server::MariaDb, "A:1-5"),
             (Server::MySql, "A:1-5:"),
             (Server::MySql, "A:1-x"),
+            (Server::MySql, "A:5#12-B:6#13"),
         ] {
             assert_eq!(Gtids::read(server, text), None, "{text}");
         }

@@ -16,6 +16,8 @@ use crate::pool::Wire;
 pub(super) type Pool = crate::pool::Pool<MySqlWire>;
 pub(super) type Lease = crate::pool::Lease<MySqlWire>;
 
+/// Whether a server only reads: 0 or 1 in SQL. MySQL and MariaDB say it by a number, MariaDB from 12.0 on by one of several words.
+pub(super) const READS_ONLY: &str = "UPPER(CAST(@@global.read_only AS CHAR)) NOT IN ('0', 'OFF')";
 /// How long a connection rests until the other end is looked for.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
@@ -71,7 +73,7 @@ impl Wire for MySqlWire {
         let mut conn = connecting
             .await
             .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))?;
-        let about: Option<(String, bool)> = conn.query_first("SELECT VERSION(), @@read_only").await?;
+        let about: Option<(String, bool)> = conn.query_first(format!("SELECT VERSION(), {READS_ONLY}")).await?;
         let (version, reads_only) = about.unwrap_or_default();
         if reads_only && !self.options.reads_only {
             // It is a replica, or was the primary: another has taken its place.
@@ -148,10 +150,10 @@ fn settings(dialect: &MySql, options: &MySqlOptions) -> String {
     };
     let collation = dialect.collation();
     let lock_seconds = options.lock_timeout.as_secs().max(1);
-    // Where a table's structure is just replayed, its readers ask the primary.
+    // Where a table's structure is just replayed, its readers ask the primary, after the shortest time that can be said.
     let table_limit = match options.reads_only {
-        true => format!("lock_wait_timeout = {lock_seconds}, "),
-        false => String::new(),
+        true => "lock_wait_timeout = 1, ",
+        false => "",
     };
     let time_limit = match dialect.0 {
         // Of reads alone; what writes is ended with its connection.
@@ -165,4 +167,25 @@ fn settings(dialect: &MySql, options: &MySqlOptions) -> String {
          sql_select_limit = DEFAULT, innodb_lock_wait_timeout = {lock_seconds}, {table_limit}{time_limit}; \
          SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_table_costs_a_reader_of_a_replica_a_second() {
+        let limit = |reads_only| {
+            let options = MySqlOptions {
+                reads_only,
+                lock_timeout: Duration::from_secs(30),
+                ..MySqlOptions::default()
+            };
+            let settings = settings(MySql::of(Server::MariaDb), &options);
+            let (_, limit) = settings.split_once(" lock_wait_timeout = ")?;
+            limit.split_once(',').map(|(seconds, _)| seconds.to_owned())
+        };
+        assert_eq!(limit(true).as_deref(), Some("1"));
+        assert_eq!(limit(false), None, "elsewhere the limit is the server's");
+    }
 }

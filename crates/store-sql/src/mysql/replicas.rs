@@ -12,7 +12,7 @@ use mysql_async::prelude::Queryable as _;
 use super::error::described;
 use super::gtid::Gtids;
 use super::options::{MySqlOpenError, MySqlOptions};
-use super::pool::{self, Connection, MySqlWire, Pool};
+use super::pool::{self, Connection, MySqlWire, Pool, READS_ONLY};
 use crate::dialect::Server;
 use crate::migrate::mysql::system;
 use crate::replicas::{self, Probe};
@@ -20,28 +20,27 @@ use crate::replicas::{self, Probe};
 pub(super) type Replicas = replicas::Replicas<MySqlProbe>;
 
 /// How far a server has replayed the log of the one that it follows; null where it may be written to.
-pub(super) fn progress(server: Server) -> &'static str {
-    match server {
+pub(super) fn progress(server: Server) -> String {
+    let position = match server {
         // Where it was written to itself, its own last transaction.
-        Server::MariaDb => "SELECT IF(@@global.read_only, @@global.gtid_current_pos, NULL)",
-        Server::MySql => "SELECT IF(@@global.read_only, @@global.gtid_executed, NULL)",
-    }
+        Server::MariaDb => "@@global.gtid_current_pos",
+        Server::MySql => "@@global.gtid_executed",
+    };
+    format!("SELECT IF({READS_ONLY}, {position}, NULL)")
 }
 
 /// Whether a server only reads, whether it has a log for others to follow, and which transactions are in it.
-fn written(server: Server) -> &'static str {
-    match server {
+fn written(server: Server) -> String {
+    let log = match server {
         // Also what it has from one that it followed before.
-        Server::MariaDb => {
-            "SELECT @@global.read_only, @@global.log_bin, \
-             CONCAT(@@global.gtid_slave_pos, ',', @@global.gtid_binlog_state)"
-        }
+        Server::MariaDb => "@@global.log_bin, CONCAT(@@global.gtid_slave_pos, ',', @@global.gtid_binlog_state)",
         // A replica may have what is only about to be committed here.
         Server::MySql => {
-            "SELECT @@global.read_only, @@global.log_bin AND @@global.gtid_mode IN ('ON', 'ON_PERMISSIVE'), \
+            "@@global.log_bin AND @@global.gtid_mode IN ('ON', 'ON_PERMISSIVE'), \
              CONCAT(@@global.gtid_owned, ',', @@global.gtid_executed)"
         }
-    }
+    };
+    format!("SELECT {READS_ONLY}, {log}")
 }
 
 /// Those that the options name, unless there are none.
@@ -80,6 +79,27 @@ pub(super) fn replayed(server: Server, answer: Option<Option<String>>) -> Option
     Gtids::read(server, &answer??)
 }
 
+/// Fails where a server's log doesn't tell what was written to it while it followed nobody: on MariaDB, without these settings.
+async fn tells_own_writes(connection: &mut Connection) -> Result<(), String> {
+    if connection.dialect.0 == Server::MySql {
+        return Ok(());
+    }
+    let sql = "SELECT @@global.log_bin, @@global.log_slave_updates, @@global.gtid_strict_mode";
+    let answer = connection.conn.query_first(sql).await.map_err(failed)?;
+    let (log, updates, strict): (bool, bool, bool) = answer.unwrap_or_default();
+    let settings = [
+        ("log_bin", log),
+        ("log_slave_updates", updates),
+        ("gtid_strict_mode", strict),
+    ];
+    match settings.into_iter().find(|(_, is_on)| !is_on) {
+        Some((setting, _)) => Err(format!(
+            "its log would not tell what was written to it by itself: turn on `{setting}` there"
+        )),
+        None => Ok(()),
+    }
+}
+
 pub(super) struct MySqlProbe {
     connection: Connection,
     identity: String,
@@ -97,7 +117,9 @@ impl Probe for MySqlProbe {
     }
 
     async fn of_follower(pool: &Pool) -> Result<Self, String> {
-        Self::on(pool.connect().await.map_err(failed)?).await
+        let mut follower = Self::on(pool.connect().await.map_err(failed)?).await?;
+        tells_own_writes(&mut follower.connection).await?;
+        Ok(follower)
     }
 
     fn identity(&self) -> &String {
@@ -126,4 +148,29 @@ impl MySqlProbe {
 
 fn failed(error: Error) -> String {
     described(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mysql::testing::Database;
+
+    #[test]
+    fn a_server_that_only_reads_is_known_by_a_number_and_by_a_word() {
+        let mut database = Database::empty();
+        let (runtime, connection) = database.connection();
+        for (value, expected) in [
+            ("@@global.read_only", false),
+            ("0", false),
+            ("1", true),
+            ("'OFF'", false),
+            ("'ON'", true),
+            ("'NO_LOCK'", true),
+            ("'NO_LOCK_NO_ADMIN'", true),
+        ] {
+            let sql = format!("SELECT {}", READS_ONLY.replace("@@global.read_only", value));
+            let found = runtime.block_on(connection.conn.query_first::<bool, _>(sql));
+            assert_eq!(found.unwrap(), Some(expected), "{value}");
+        }
+    }
 }

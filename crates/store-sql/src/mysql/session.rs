@@ -111,7 +111,7 @@ impl Session for MySqlSession<'_> {
 
     async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
         if std::mem::take(&mut self.asks_progress) {
-            self.hear_progress(progress(self.connection.dialect.0)).await?;
+            self.hear_progress(&progress(self.connection.dialect.0)).await?;
         }
         self.connection.is_busy = true;
         let rows = self

@@ -193,11 +193,18 @@ impl<P: Probe> Shared<P> {
         let mut primary = within(patience, P::of_primary(&self.primary)).await?;
         self.identity.send_replace(Some(primary.identity().clone()));
         loop {
+            let words: Vec<_> = self
+                .replicas
+                .iter()
+                .map(|replica| replica.standing.last_word())
+                .collect();
             let asked = Instant::now();
             let written = within(PATIENCE, primary.written()).await?;
-            self.replicas
-                .iter()
-                .for_each(|replica| replica.standing.compare(asked, &written));
+            for (replica, word) in self.replicas.iter().zip(words) {
+                if let Some(word) = word {
+                    replica.standing.compare(&word, &written);
+                }
+            }
             self.written().add(asked, written);
             tokio::time::sleep(INTERVAL).await;
         }
@@ -236,7 +243,7 @@ impl<P: Probe> Shared<P> {
             let replayed = within(PATIENCE, follower.replayed()).await?;
             // Who may be of another primary has nothing to say.
             if is_ours.is_some() {
-                let confirmed = replica.standing.hear(Instant::now(), &replayed);
+                let confirmed = replica.standing.hear(&replayed);
                 let needed = self.written().needed(Instant::now(), None);
                 match (confirmed, needed) {
                     (Some(false), _) => return Err("it is further than the primary: it follows another".to_owned()),

@@ -22,6 +22,8 @@ impl<P: Clone> Written<P> {
 
     /// All that was acknowledged before `asked` is in `written`.
     pub(super) fn add(&mut self, asked: Instant, written: P) {
+        // There may be nobody who reads.
+        self.forget(asked);
         if self.since.is_none_or(|since| asked >= since) {
             self.answers.push_back((asked, written));
         }
@@ -36,6 +38,14 @@ impl<P: Clone> Written<P> {
     /// How far a replica has to be that is read from: no further behind than the limit, and with all that was
     /// acknowledged before `since`. `None`: nobody knows, yet.
     pub(super) fn needed(&mut self, now: Instant, since: Option<Instant>) -> Option<P> {
+        self.forget(now);
+        let since = since.filter(|_| !mutant!(OwnWrites));
+        let first = since.map_or(0, |since| self.answers.partition_point(|(asked, _)| *asked < since));
+        self.answers.get(first).map(|(_, written)| written.clone())
+    }
+
+    /// What was asked longer ago than the limit.
+    fn forget(&mut self, now: Instant) {
         while self
             .answers
             .front()
@@ -43,9 +53,6 @@ impl<P: Clone> Written<P> {
         {
             self.answers.pop_front();
         }
-        let since = since.filter(|_| !mutant!(OwnWrites));
-        let first = since.map_or(0, |since| self.answers.partition_point(|(asked, _)| *asked < since));
-        self.answers.get(first).map(|(_, written)| written.clone())
     }
 }
 
@@ -76,6 +83,17 @@ mod tests {
         check(101, Some(0), Some(20));
         check(200, None, Some(30));
         check(201, None, None);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_of_the_limit_while_nobody_reads() {
+        let mut written = Written::new(Duration::from_millis(100));
+        let begin = Instant::now();
+        for ms in (0..10_000).step_by(50) {
+            written.add(begin + Duration::from_millis(ms), ms);
+        }
+        let kept: Vec<_> = written.answers.iter().map(|(_, place)| *place).collect();
+        assert_eq!(kept, [9850, 9900, 9950]);
     }
 
     #[test]

@@ -234,9 +234,15 @@ impl Killable {
     fn replicated(&self) -> Vec<String> {
         vec![
             "--log-bin=log".to_owned(),
+            "--log-slave-updates".to_owned(),
             "--gtid-strict-mode".to_owned(),
             format!("--server-id={}", self.port),
         ]
+    }
+
+    /// On MariaDB: what it is told from its next start on, beside all else.
+    pub fn set(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
     }
 
     /// Of MongoDB's protocol.

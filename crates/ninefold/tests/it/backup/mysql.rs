@@ -91,6 +91,8 @@ async fn whatever_is_in_a_database_is_in_the_other_as_it_was() {
         "CREATE TRIGGER noted BEFORE INSERT ON shelf FOR EACH ROW BEGIN SET NEW.version = NEW.version; END",
         "CREATE FUNCTION one() RETURNS int DETERMINISTIC RETURN 1",
         "INSERT INTO product_related SELECT a.id, b.id FROM product a JOIN product b ON a.id <> b.id",
+        // By which its replicas are known.
+        "INSERT INTO _ninefold_meta (`key`, value) VALUES ('identity', 'the first')",
     ] {
         conn.query_drop(sql)
             .await
@@ -110,6 +112,11 @@ async fn whatever_is_in_a_database_is_in_the_other_as_it_was() {
         assert_eq!(before, after);
     }
     let mut other = connected(&to).await;
+    let identity: Option<String> = other
+        .query_first("SELECT value FROM _ninefold_meta WHERE `key` = 'identity'")
+        .await
+        .unwrap();
+    assert_eq!(identity, None, "it would be taken for a replica of the other");
     let links: Option<i64> = other
         .query_first("SELECT COUNT(*) + one() FROM product_related JOIN cheap")
         .await

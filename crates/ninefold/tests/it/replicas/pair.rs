@@ -9,13 +9,15 @@ use testkit::services::Killable;
 use tokio::time::{sleep, timeout};
 
 use super::{SCHEMA, texts};
-use crate::app::{Client, PASSWORD};
+use crate::app::{Client, PASSWORD, Response};
 use crate::binary::{Server, folder, ninefold};
 use crate::outages::failover::{blocking, caught_up};
 use crate::outages::house::{Kind, Side, parts};
 
 /// Longer than it takes to be found out how far a server is.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often something may come in between.
+const ATTEMPTS_MAX: usize = 10;
 
 pub(super) struct Pair {
     kind: Kind,
@@ -161,6 +163,25 @@ impl Pair {
         };
         timeout(PATIENCE, trying).await.expect("the standby is read from");
     }
+
+    /// What `attempt` finds while reads of `reader` are answered by the standby. It finds nothing where the primary answers,
+    /// as it may for a while when a server takes long to say how far it is; then it is all done again.
+    pub(super) async fn until<T>(
+        &self,
+        reader: &Client,
+        writer: &Client,
+        text: &str,
+        attempt: impl AsyncFn(usize) -> Option<T>,
+    ) -> T {
+        for round in 0..ATTEMPTS_MAX {
+            self.resume().await;
+            self.until_used(reader, writer, &format!("{text} {round}")).await;
+            if let Some(found) = attempt(round).await {
+                return found;
+            }
+        }
+        panic!("{text}: the primary answers what the standby could");
+    }
 }
 
 pub(super) async fn sign_up(visitor: &Client, name: &str) -> Client {
@@ -172,7 +193,18 @@ pub(super) async fn sign_up(visitor: &Client, name: &str) -> Client {
 
 /// Answers what is to be said again to another node.
 pub(super) async fn create(client: &Client, text: &str) -> String {
+    let created = created(client, text).await;
+    created.header("ninefold-written").expect("it is said when").to_owned()
+}
+
+/// Answers where it is.
+pub(super) async fn create_at(client: &Client, text: &str) -> String {
+    let id = created(client, text).await.json()["id"].clone();
+    format!("/api/notes/{}", id.as_str().expect("it has a key"))
+}
+
+async fn created(client: &Client, text: &str) -> Response {
     let created = client.post("/api/notes", &json!({ "text": text })).await;
     assert_eq!(created.status, 201, "{}", created.text());
-    created.header("ninefold-written").expect("it is said when").to_owned()
+    created
 }

@@ -177,6 +177,12 @@ pub(crate) async fn name(connection: &mut Connection) -> Result<(), Error> {
     connection.conn.exec_drop(sql, (IDENTITY_KEY, name)).await
 }
 
+/// Takes its name from a database that was filled from another's backup: replicas of the one are none of the other.
+pub(crate) async fn unname(connection: &mut Connection) -> Result<(), Error> {
+    let sql = "DELETE FROM _ninefold_meta WHERE `key` = ?";
+    connection.conn.exec_drop(sql, (IDENTITY_KEY,)).await
+}
+
 /// By what copies of the database are known; `None` where nobody has asked for it yet.
 pub(crate) async fn identity(connection: &mut Connection) -> Result<Option<String>, Error> {
     read(&mut connection.conn, IDENTITY_KEY).await

@@ -315,6 +315,8 @@ impl Server for Database {
     async fn fill(&mut self, from: &Path) -> Result<()> {
         self.tools.restore(from).await?;
         self.begin_positions_anew().await?;
+        let unnamed = system::unname(&mut self.connection).await;
+        unnamed.map_err(refused)?;
         self.run(format!("DROP TABLE {MARK}")).await
     }
 
