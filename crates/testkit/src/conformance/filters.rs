@@ -243,6 +243,9 @@ pub(super) async fn logic_and_arithmetic(database: Db) {
             ("age / 7 == 4", "ann"),
             ("-7 / 2 == -3 && age == 0", "cid"),
             ("-7 % 2 == -1 && age == 0", "cid"),
+            // Of the smallest number that is an error.
+            ("big % -1 == 0", "ann bob"),
+            ("big in [big % -1, big]", "ann bob"),
             ("-age == -30", "ann"),
             ("score + 0.5 == 2.0", "ann"),
             ("score * 2.0 == -4.0", "bob"),

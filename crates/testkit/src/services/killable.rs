@@ -142,6 +142,12 @@ const MARIADB: Kind = Kind {
         );
         fs::write(standby.first_words(), words).expect("a file can be written");
         standby.start();
+        // It has the database from its primary, a little after it has started.
+        let begun = Instant::now();
+        while !standby.data().join("bank").is_dir() {
+            assert!(begun.elapsed() < PATIENCE, "the standby follows");
+            sleep(Duration::from_millis(20));
+        }
         standby
     }),
     // The server speaks first in this protocol.

@@ -156,7 +156,10 @@ fn integer(operator: Arithmetic, scalar: Scalar, a: Valued, b: Valued, present: 
     let (a_range, b_range) = (a.range.unwrap_or(INTEGERS), b.range.unwrap_or(INTEGERS));
     let term = operation(operator, scalar, a.term.clone(), b.term.clone());
     let range = combined(operator, a_range, b_range);
+    // The remainder of the smallest number by -1 would be 0, but its quotient is beyond 64 bits: that is an error, too.
+    let overflows = operator == Arithmetic::Remainder && may_overflow(a_range, b_range);
     if let Some(range) = range
+        && !overflows
         && range.0 >= INTEGERS.0
         && range.1 <= INTEGERS.1
     {
@@ -243,13 +246,18 @@ fn product_guard(a: &Term, b: &Term) -> Pred {
     between(a, lowest, highest, (&number(min), &number(max)))
 }
 
+/// Whether a quotient may be that of the smallest number by -1.
+fn may_overflow(a: Range, b: Range) -> bool {
+    a.0 <= INTEGERS.0 && b.0 <= -1 && b.1 >= -1
+}
+
 fn quotient_guard(a: &Term, b: &Term, a_range: Range, b_range: Range) -> Pred {
     let not = |term: &Term, value| comparison(Comparison::Ne, term.clone(), constant(Scalar::Long, value));
     let mut guards = Vec::new();
     if b_range.0 <= 0 && b_range.1 >= 0 {
         guards.push(not(b, 0));
     }
-    if a_range.0 <= INTEGERS.0 && b_range.0 <= -1 && b_range.1 >= -1 {
+    if may_overflow(a_range, b_range) {
         guards.push(Pred::or([not(a, INTEGERS.0), not(b, -1)]));
     }
     Pred::and(guards)

@@ -340,6 +340,11 @@ fn arithmetic_is_guarded_where_it_can_fail() {
         "record.priority / record.effort > 1",
         "(r.effort <> 0 ? Divide:Long(r.priority, r.effort) : null) > 1",
     );
+    check("record.priority % 7 > 1", "Remainder:Long(r.priority, 7) > 1");
+    check(
+        "record.big % -1 == 0",
+        "(r.big <> -9223372036854775808 ? Remainder:Long(r.big, -1) : null) = 0",
+    );
     check(
         "record.ratio * 2.0 > 1.0",
         "((r.ratio = Float(0.0) | (r.ratio >= Float(1e-150) & r.ratio <= Float(1e150)) | (r.ratio >= Float(-1e150) & r.ratio <= Float(-1e-150))) ? Multiply:Float(r.ratio, Float(2.0)) : null) > Float(1.0)",
