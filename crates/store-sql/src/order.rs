@@ -20,8 +20,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::model::CollectionId;
 use engine::ports::feed::Feed;
-use engine::query::{Change, Image, Position};
+use engine::ports::store::StoreError;
+use engine::query::{Change, Committed, Image, Position};
 use tokio::sync::oneshot;
+
+use crate::pool::unavailable;
+use crate::write::Written;
 
 /// How many positions a block has.
 pub(crate) const BLOCK: u64 = 1_000_000;
@@ -217,11 +221,19 @@ impl Drop for Insert {
 
 impl Ticket {
     /// The position comes when all that have earlier tickets are settled.
-    pub(crate) fn committed(mut self, changes: Vec<Change>) -> oneshot::Receiver<Position> {
+    fn committed(mut self, changes: Vec<Change>) -> oneshot::Receiver<Position> {
         let (sender, receiver) = oneshot::channel();
         self.is_settled = true;
         self.order.settle(self.number, Fate::Committed(changes, sender));
         receiver
+    }
+
+    /// The answer of what was committed, when it is told.
+    pub(crate) async fn concluded(self, written: Written) -> Result<Committed, StoreError> {
+        let Written { outcomes, changes } = written;
+        let position = self.committed(changes).await;
+        let position = position.map_err(|_| unavailable("the database is being closed"))?;
+        Ok(Committed::Done { position, outcomes })
     }
 
     pub(crate) fn rolled_back(mut self) {

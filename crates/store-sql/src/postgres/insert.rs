@@ -19,7 +19,7 @@ use crate::compile::{self, Frame};
 use crate::insistent::Insistent;
 use crate::pool::{self, finish, unavailable};
 use crate::session::Session as _;
-use crate::write::{self, Written};
+use crate::write;
 
 impl Work {
     /// The record, if all that is sent is its insert.
@@ -55,10 +55,7 @@ impl PostgresStore {
             match ran {
                 Ok(written) => {
                     lease.give_back();
-                    let Written { outcomes, changes } = written;
-                    let position = insert.ticket().committed(changes).await;
-                    let position = position.map_err(|_| unavailable("the database is being closed"))?;
-                    Ok(Committed::Done { position, outcomes })
+                    Ok(insert.ticket().concluded(written).await?)
                 }
                 Err(error) => {
                     if !was_lost {
@@ -109,9 +106,7 @@ impl PostgresStore {
             // Of ours and changed since, or of somebody who has given it the same key.
             return Err(unavailable("the connection to the database was lost"));
         }
-        let Written { outcomes, changes } = write::inserted(collection, plan);
-        let position = self.order.ticket(&changes).committed(changes).await;
-        let position = position.map_err(|_| unavailable("the database is being closed"))?;
-        Ok(Committed::Done { position, outcomes })
+        let written = write::inserted(collection, plan);
+        self.order.ticket(&written.changes).concluded(written).await
     }
 }

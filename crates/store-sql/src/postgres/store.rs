@@ -21,7 +21,6 @@ use engine::query::{
 use futures::future::BoxFuture;
 use tokio::time::timeout_at;
 
-use super::error::unavailable;
 use super::pool::Lease;
 use super::session::PostgresSession;
 use super::{PostgresStore, explain, relocation, staging};
@@ -332,10 +331,7 @@ impl PostgresStore {
             match committed {
                 Ok(()) => {
                     lease.give_back();
-                    let position = ticket.committed(written.changes).await;
-                    let position = position.map_err(|_| unavailable("the database is being closed"))?;
-                    let outcomes = written.outcomes;
-                    Ok(Committed::Done { position, outcomes })
+                    Ok(ticket.concluded(written).await?)
                 }
                 Err(error) => {
                     // What the server itself refuses to commit is undone; of a lost connection nobody knows.
