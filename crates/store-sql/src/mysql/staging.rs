@@ -47,12 +47,13 @@ pub(super) async fn recover(connection: Connection) -> Result<(), StoreError> {
 }
 
 impl Server for Importer {
-    /// In each database. The lock's name may have so many characters.
-    const LOCK: &'static str = "SELECT GET_LOCK(CONCAT('ninefold.import.', MD5(DATABASE())), 0)";
-    const UNLOCK: &'static str = "DO RELEASE_LOCK(CONCAT('ninefold.import.', MD5(DATABASE())))";
+    /// In each database. The lock's name may have 64 characters; MySQL has no `MD5` any more.
+    const LOCK: &'static str = "SELECT GET_LOCK(CONCAT('ninefold.import.', LEFT(SHA2(DATABASE(), 256), 40)), 0)";
+    const UNLOCK: &'static str = "DO RELEASE_LOCK(CONCAT('ninefold.import.', LEFT(SHA2(DATABASE(), 256), 40)))";
     const CREATE: &'static str = "CREATE TABLE";
     const HAS_META: &'static str = "SELECT EXISTS (SELECT 1 FROM information_schema.tables \
                                     WHERE table_schema = DATABASE() AND table_name = '_ninefold_meta')";
+    const HASH: &'static str = "SHA2(value, 256)";
     const BEGIN: &'static str = BEGIN;
     const BEGIN_SERIALIZABLE: &'static str = BEGIN_SERIALIZABLE;
     const SETTLE: Option<&'static str> = None;

@@ -54,6 +54,7 @@ impl Server for Importer {
         "SELECT pg_advisory_unlock(hashtextextended('ninefold.import.' || current_schema(), 0))";
     const CREATE: &'static str = "CREATE UNLOGGED TABLE";
     const HAS_META: &'static str = "SELECT to_regclass('_ninefold_meta') IS NOT NULL";
+    const HASH: &'static str = "encode(sha256(convert_to(value, 'UTF8')), 'hex')";
     const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
     const BEGIN_SERIALIZABLE: &'static str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
     const SETTLE: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");

@@ -142,9 +142,9 @@ impl Layout {
 }
 
 /// What the structure was kept as that the database has now.
-pub(super) async fn structure(server: &mut impl Server) -> Done<Option<Value>> {
+pub(super) async fn structure<S: Server>(server: &mut S) -> Done<Option<Value>> {
     let key = quoted(server.dialect(), "key");
-    let sql = format!("SELECT md5(value) FROM _ninefold_meta WHERE {key} = 'structure'");
+    let sql = format!("SELECT {} FROM _ninefold_meta WHERE {key} = 'structure'", S::HASH);
     value(server, sql, compile::Kind::Text).await
 }
 

@@ -56,6 +56,8 @@ pub(crate) trait Server: 'static {
     const CREATE: &'static str;
     /// Whether there is a `_ninefold_meta`.
     const HAS_META: &'static str;
+    /// A hash of a text column `value`.
+    const HASH: &'static str;
     /// Transactions: of statements that see what is committed when they get to it, and of such that see one state.
     const BEGIN: &'static str;
     const BEGIN_SERIALIZABLE: &'static str;

@@ -31,8 +31,8 @@ mod render;
 mod run;
 pub(crate) mod system;
 
-/// Nobody else migrates this database meanwhile. The lock's name may have so many characters.
-const LOCK: &str = "CONCAT('ninefold.migration.', MD5(DATABASE()))";
+/// Nobody else migrates this database meanwhile. The lock's name may have 64 characters; MySQL has no `MD5` any more.
+const LOCK: &str = "CONCAT('ninefold.migration.', LEFT(SHA2(DATABASE(), 256), 40))";
 /// A day.
 const LOCK_SECONDS: u32 = 86_400;
 /// How long others queue up behind an attempt to lock a table. Who waits for records keeps nobody else waiting.

@@ -70,7 +70,7 @@ fn meanwhile(
         let pid: Option<u64> = migration.conn.query_first("SELECT CONNECTION_ID()").await.unwrap();
         let pid = pid.unwrap();
         // Who converts waits in the first record, until the reader is there.
-        let gate = "CONCAT('gate.', MD5(DATABASE()))";
+        let gate = "CONCAT('gate.', LEFT(SHA2(DATABASE(), 256), 40))";
         let gated = format!(
             "CREATE TRIGGER gate BEFORE UPDATE ON a FOR EACH ROW BEGIN \
              IF CONNECTION_ID() = {pid} THEN DO GET_LOCK({gate}, 60); END IF; END"
