@@ -13,6 +13,7 @@ use engine::query::{Alias, Bindings, Comparison, Image, Param, Pred, Set, Term, 
 
 use super::links::Links;
 use super::sql::Sql;
+use super::term::operand;
 use super::walk;
 
 /// What a statement is written for.
@@ -224,7 +225,7 @@ impl<'a> Compiler<'a> {
         // The alias is the subquery's own and meets no other.
         self.text_template(self.sql.dialect.json_item(scalar), "j");
         self.sql.push(" FROM ");
-        self.template(self.sql.dialect.json_items(), &[list]);
+        self.template(self.sql.dialect.json_items(operand(list)), &[list]);
         self.sql.push(" AS j)");
     }
 
@@ -348,7 +349,7 @@ impl<'a> Compiler<'a> {
                 Source::ConstItem(Kind::of_scalar(item))
             }
             None => {
-                self.template(self.sql.dialect.json_items(), &[of]);
+                self.template(self.sql.dialect.json_items(operand(of)), &[of]);
                 Source::JsonItem(item)
             }
         };

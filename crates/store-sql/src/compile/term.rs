@@ -7,6 +7,7 @@ use engine::model::{CollectionId, FieldId, Scalar, Value};
 use engine::query::{Alias, Arithmetic, Param, Pred, Term};
 
 use super::predicate::{Compiler, Source};
+use crate::dialect::Operand;
 
 impl<'a> Compiler<'a> {
     pub(super) fn term(&mut self, term: &'a Term) {
@@ -28,7 +29,7 @@ impl<'a> Compiler<'a> {
             Term::Json { of, path, ty } => {
                 let dialect = self.sql.dialect;
                 let path = Value::text(dialect.json_path(path));
-                self.pieces(dialect.json_part(*ty), |compiler, operand| {
+                self.pieces(dialect.json_part(*ty, operand(of)), |compiler, operand| {
                     if operand == 0 {
                         compiler.term(of);
                     } else {
@@ -211,5 +212,16 @@ impl<'a> Compiler<'a> {
             Term::Count(..) => Kind::Int,
             Term::Bool(_) => Kind::Bool,
         }
+    }
+}
+
+/// What a term is where a template has it.
+pub(super) fn operand(term: &Term) -> Operand {
+    match term {
+        Term::Field(..) => Operand::Column,
+        Term::Json {
+            of, ty: Scalar::Json, ..
+        } => operand(of),
+        _ => Operand::Any,
     }
 }

@@ -48,12 +48,12 @@ pub(crate) trait Dialect: Sync {
 
     /// `{0}` is a stored document, `{1}` a path as [`Dialect::json_path`] writes it: the part there as a value of
     /// `scalar`, null if it is none.
-    fn json_part(&self, scalar: Scalar) -> &'static str;
+    fn json_part(&self, scalar: Scalar, of: Operand) -> &'static str;
 
     fn json_path(&self, path: &[Box<str>]) -> String;
 
     /// `{0}` is a stored list: a table of its items, empty for what is no list.
-    fn json_items(&self) -> &'static str;
+    fn json_items(&self, of: Operand) -> &'static str;
 
     /// `{0}` is the alias of such a table: the item as a value of `scalar`.
     fn json_item(&self, scalar: Scalar) -> &'static str;
@@ -107,6 +107,15 @@ pub(crate) trait Dialect: Sync {
 
     /// The most parameters of one statement that lists keys.
     fn keys_max(&self) -> usize;
+}
+
+/// What stands in the place of a template's `{0}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operand {
+    /// A column, or a part of its document that is a document or a list itself.
+    Column,
+    /// Whatever, with subqueries in it.
+    Any,
 }
 
 /// A table of one column written out: `begin`, its rows with `between` them, `)`.

@@ -6,7 +6,7 @@
 use engine::model::{Scalar, Value};
 use engine::query::{Arithmetic, Function, TextTest};
 
-use super::{Dialect, Listing, write_to};
+use super::{Dialect, Listing, Operand, write_to};
 use crate::compile::Kind;
 
 /// Which of the two servers it is.
@@ -28,16 +28,29 @@ macro_rules! collated {
     };
 }
 
-/// `case` about `m.k`, the type of a part of a document, and `m.v`, its text. The part is evaluated twice. Templates have
-/// no braces but for operands, so patterns here repeat what they count.
+/// A text about the type of a document or a part of it, between `$before` and `$after`. MySQL gives the type's name a collation of its own,
+/// which goes with that of no text of ours.
+macro_rules! of_type {
+    ($server:expr, $before:expr, $part:literal, $after:expr) => {
+        match $server {
+            Server::MySql => concat!($before, "JSON_TYPE(", $part, ") COLLATE utf8mb4_0900_bin", $after),
+            Server::MariaDb => concat!($before, "JSON_TYPE(", $part, ")", $after),
+        }
+    };
+}
+
+/// `case` about `m.k`, the type of a part of a document, and `m.v`, its text. Templates have no braces but for operands, so patterns here
+/// repeat what they count. `$from` is a table that the part is of, with a comma, or nothing; otherwise the part is evaluated twice.
 macro_rules! of_part {
-    ($server:expr, $part:literal, $case:expr) => {
+    ($server:expr, $from:literal, $part:literal, $case:expr) => {
         collated!(
             $server,
             concat!(
                 "(SELECT ",
                 $case,
-                " FROM JSON_TABLE(JSON_ARRAY(JSON_TYPE(",
+                " FROM ",
+                $from,
+                "JSON_TABLE(JSON_ARRAY(JSON_TYPE(",
                 $part,
                 "), JSON_UNQUOTE(",
                 $part,
@@ -49,41 +62,46 @@ macro_rules! of_part {
     };
 }
 
+/// `$whole` as a value of a type; `$from` and `$part` are how a subquery has it.
 macro_rules! part {
-    ($server:expr, $scalar:expr, $part:literal) => {
+    ($server:expr, $scalar:expr, $whole:literal, $from:literal, $part:literal) => {
         match $scalar {
-            Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => collated!(
-                $server,
-                concat!("(CASE JSON_TYPE(", $part, ") WHEN 'STRING' THEN JSON_UNQUOTE(", $part, ") COLLATE ");
-                " END)"
-            ),
-            Scalar::Boolean => of_part!($server, $part, "CASE m.k WHEN 'BOOLEAN' THEN m.v = 'true' END"),
-            Scalar::Json => concat!("(CASE WHEN JSON_TYPE(", $part, ") <> 'NULL' THEN ", $part, " END)"),
-            Scalar::Int => of_part!($server, $part, int_case!()),
-            Scalar::Long => of_part!($server, $part, long_case!()),
-            Scalar::Float => of_part!($server, $part,
+            Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => match $server {
+                Server::MySql => concat!(
+                    "(CASE WHEN JSON_TYPE(", $whole, ") COLLATE utf8mb4_0900_bin = 'STRING' THEN JSON_UNQUOTE(", $whole,
+                    ") COLLATE utf8mb4_0900_bin END)"
+                ),
+                Server::MariaDb => concat!(
+                    "(CASE JSON_TYPE(", $whole, ") WHEN 'STRING' THEN JSON_UNQUOTE(", $whole, ") COLLATE utf8mb4_nopad_bin END)"
+                ),
+            },
+            Scalar::Boolean => of_part!($server, $from, $part, "CASE m.k WHEN 'BOOLEAN' THEN m.v = 'true' END"),
+            Scalar::Json => of_type!($server, "(CASE WHEN ", $whole, concat!(" <> 'NULL' THEN ", $whole, " END)")),
+            Scalar::Int => of_part!($server, $from, $part, int_case!()),
+            Scalar::Long => of_part!($server, $from, $part, long_case!()),
+            Scalar::Float => of_part!($server, $from, $part,
                 "CASE WHEN m.k IN ('INTEGER', 'UNSIGNED INTEGER', 'DOUBLE', 'DECIMAL') THEN CAST(m.v AS DOUBLE) END"
             ),
-            Scalar::Decimal => of_part!($server, $part, decimal_case!()),
-            Scalar::Id => of_part!($server, $part,
+            Scalar::Decimal => of_part!($server, $from, $part, decimal_case!()),
+            Scalar::Id => of_part!($server, $from, $part,
                 "CASE WHEN m.k = 'STRING' AND m.v LIKE '________-____-____-____-____________' \
                  AND LENGTH(REPLACE(m.v, '-', '')) = 32 AND REPLACE(m.v, '-', '') REGEXP '^[0-9A-Fa-f]+\\\\z' \
                  THEN UNHEX(REPLACE(m.v, '-', '')) END"
             ),
             // With padding, and without bits to spare.
-            Scalar::Bytes => of_part!($server, $part,
+            Scalar::Bytes => of_part!($server, $from, $part,
                 "CASE WHEN m.k = 'STRING' AND m.v REGEXP \
                  '^([A-Za-z0-9+/][A-Za-z0-9+/][A-Za-z0-9+/][A-Za-z0-9+/])*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/][A-Za-z0-9+/][AEIMQUYcgkosw048]=)?\\\\z' \
                  THEN FROM_BASE64(m.v) END"
             ),
-            Scalar::Date => of_part!($server, $part,
+            Scalar::Date => of_part!($server, $from, $part,
                 concat!(
                     "CASE WHEN m.k = 'STRING' AND m.v REGEXP '^[0-9][0-9][0-9][0-9]-(0[1-9]|1[0-2])-[0-9][0-9]\\\\z' AND ",
                     is_day!(),
                     " THEN CAST(m.v AS DATE) END"
                 )
             ),
-            Scalar::DateTime => of_part!($server, $part, moment_case!()),
+            Scalar::DateTime => of_part!($server, $from, $part, moment_case!()),
         }
     };
 }
@@ -252,7 +270,7 @@ impl Dialect for MySql {
         match function {
             Function::TextLength => "CHAR_LENGTH({0})",
             Function::BytesLength => "LENGTH({0})",
-            Function::ListLength => "JSON_LENGTH(CASE JSON_TYPE({0}) WHEN 'ARRAY' THEN {0} END)",
+            Function::ListLength => of_type!(self.0, "JSON_LENGTH(CASE ", "{0}", " WHEN 'ARRAY' THEN {0} END)"),
             // In this character set only the letters of ASCII have a case, and every byte is a character.
             Function::LowerAscii => {
                 collated!(self.0, "(CONVERT(CAST(LOWER(CONVERT(CAST({0} AS BINARY) USING hebrew)) AS BINARY) USING utf8mb4) COLLATE "; ")")
@@ -311,8 +329,17 @@ impl Dialect for MySql {
         }
     }
 
-    fn json_part(&self, scalar: Scalar) -> &'static str {
-        part!(self.0, scalar, "JSON_EXTRACT({0}, {1})")
+    fn json_part(&self, scalar: Scalar, of: Operand) -> &'static str {
+        match (self.0, of) {
+            (Server::MySql, Operand::Any) => part!(
+                self.0,
+                scalar,
+                "JSON_EXTRACT({0}, {1})",
+                "(SELECT JSON_EXTRACT({0}, {1}) AS p) AS n, ",
+                "n.p"
+            ),
+            _ => part!(self.0, scalar, "JSON_EXTRACT({0}, {1})", "", "JSON_EXTRACT({0}, {1})"),
+        }
     }
 
     fn json_path(&self, path: &[Box<str>]) -> String {
@@ -326,12 +353,26 @@ impl Dialect for MySql {
         text
     }
 
-    fn json_items(&self) -> &'static str {
-        "JSON_TABLE(CASE JSON_TYPE({0}) WHEN 'ARRAY' THEN {0} END, '$[*]' COLUMNS (value JSON PATH '$'))"
+    /// A subquery in what `JSON_TABLE` is of sees nothing on MySQL of what is around; in a table beside it, it does.
+    fn json_items(&self, of: Operand) -> &'static str {
+        match (self.0, of) {
+            (Server::MySql, Operand::Any) => of_type!(
+                self.0,
+                "(SELECT {0} AS p) AS n, JSON_TABLE(CASE ",
+                "n.p",
+                " WHEN 'ARRAY' THEN n.p END, '$[*]' COLUMNS (value JSON PATH '$'))"
+            ),
+            _ => of_type!(
+                self.0,
+                "JSON_TABLE(CASE ",
+                "{0}",
+                " WHEN 'ARRAY' THEN {0} END, '$[*]' COLUMNS (value JSON PATH '$'))"
+            ),
+        }
     }
 
     fn json_item(&self, scalar: Scalar) -> &'static str {
-        part!(self.0, scalar, "{0}.value")
+        part!(self.0, scalar, "{0}.value", "", "{0}.value")
     }
 
     fn listing(&self) -> Listing {

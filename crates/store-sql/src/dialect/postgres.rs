@@ -4,7 +4,7 @@
 use engine::model::{Scalar, Value};
 use engine::query::{Arithmetic, Function, TextTest};
 
-use super::{Dialect, quote, write_to};
+use super::{Dialect, Operand, quote, write_to};
 use crate::compile::Kind;
 
 pub(crate) struct Postgres;
@@ -159,7 +159,7 @@ impl Dialect for Postgres {
         }
     }
 
-    fn json_part(&self, scalar: Scalar) -> &'static str {
+    fn json_part(&self, scalar: Scalar, _of: Operand) -> &'static str {
         match scalar {
             Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => {
                 "(_ninefold_json_text(({0})::json, ({1})::text[]) COLLATE \"C\")"
@@ -184,7 +184,7 @@ impl Dialect for Postgres {
         format!("{{{}}}", names.join(","))
     }
 
-    fn json_items(&self) -> &'static str {
+    fn json_items(&self, _of: Operand) -> &'static str {
         "json_array_elements(_ninefold_json_array(({0})::json))"
     }
 

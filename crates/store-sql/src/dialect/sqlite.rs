@@ -3,7 +3,7 @@
 use engine::model::{Scalar, Value};
 use engine::query::{Arithmetic, Function, TextTest};
 
-use super::{Dialect, quote, write_to};
+use super::{Dialect, Operand, quote, write_to};
 use crate::compile::Kind;
 
 pub(crate) struct Sqlite;
@@ -92,7 +92,7 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn json_part(&self, scalar: Scalar) -> &'static str {
+    fn json_part(&self, scalar: Scalar, _of: Operand) -> &'static str {
         match scalar {
             Scalar::String | Scalar::Email | Scalar::Url | Scalar::File => "ninefold_json_text({0}, {1})",
             Scalar::Int => "ninefold_json_int({0}, {1})",
@@ -112,7 +112,7 @@ impl Dialect for Sqlite {
         serde_json::Value::from(path.iter().map(|name| &**name).collect::<Vec<_>>()).to_string()
     }
 
-    fn json_items(&self) -> &'static str {
+    fn json_items(&self, _of: Operand) -> &'static str {
         "json_each(ninefold_json_array({0}))"
     }
 

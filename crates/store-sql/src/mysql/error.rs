@@ -16,6 +16,8 @@ const LOCK_TIMEOUT: u16 = 1205;
 const REFERENCE: [u16; 4] = [1216, 1217, 1451, 1452];
 /// The server was told to write nothing, as a replica is.
 const READS_ONLY: [u16; 3] = [1290, 1792, 1836];
+/// Of memory to sort in.
+const NO_ROOM_TO_SORT: u16 = 1038;
 /// What was read in a snapshot has changed since.
 const CHANGED: u16 = 1020;
 
@@ -43,7 +45,7 @@ pub(super) fn store_error(error: &Error, text: &str, model: &Model) -> StoreErro
         code if READS_ONLY.contains(&code) => unavailable("the database only reads; it may be a replica"),
         1053 | 1927 | 4031 => unavailable("the database is being stopped or started"),
         1412 | 1615 => unavailable("the database's structure has just changed"),
-        1037 | 1038 | 1041 => unavailable("the database has not enough resources"),
+        1037 | NO_ROOM_TO_SORT | 1041 => unavailable("the database has not enough resources"),
         _ => StoreError::Failed(described(error)),
     }
 }
@@ -80,6 +82,11 @@ pub(super) fn is_conflict(error: &Error, text: &str) -> bool {
         || REFERENCE.contains(&code)
         // The same request came twice at once; the other is the first.
         || (code == DUPLICATE && table_of(text) == "_ninefold_idempotency")
+}
+
+/// Whether more memory to sort in may be all that is missing.
+pub(super) fn needs_room_to_sort(error: &Error) -> bool {
+    matches!(error, Error::Server(reported) if reported.code == NO_ROOM_TO_SORT)
 }
 
 pub(crate) fn described(error: &Error) -> String {

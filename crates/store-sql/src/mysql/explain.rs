@@ -130,7 +130,9 @@ async fn steps(connection: &mut Connection, text: &str, statement: &Statement<'_
     } else {
         Params::Positional(values)
     };
-    let rows: Vec<Row> = connection.conn.exec(format!("EXPLAIN {text}"), values).await?;
+    // MySQL is otherwise used to one text for all tables.
+    let explain = format!("EXPLAIN FORMAT=TRADITIONAL {text}");
+    let rows: Vec<Row> = connection.conn.exec(explain, values).await?;
     Ok(rows.iter().flat_map(plan_steps).collect())
 }
 

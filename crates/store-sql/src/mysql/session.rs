@@ -6,13 +6,16 @@ use engine::ports::store::StoreError;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Error, Params, Row};
 
-use super::error::{is_conflict, is_lost, store_error};
+use super::error::{is_conflict, is_lost, needs_room_to_sort, store_error};
 use super::gtid::Gtids;
 use super::pool::Connection;
 use super::replicas::{progress, replayed};
 use super::value::{bound, read};
 use crate::compile::{DialectRef, Kind, Statement};
 use crate::session::{self, Columns, Session};
+
+/// In which a statement sorts that finds no room in what the server gives to each.
+const SORT_BYTES_MAX: u32 = 64 << 20;
 
 /// A connection for as long as one operation has it.
 pub(crate) struct MySqlSession<'c> {
@@ -114,11 +117,16 @@ impl Session for MySqlSession<'_> {
             self.hear_progress(&progress(self.connection.dialect.0)).await?;
         }
         self.connection.is_busy = true;
-        let rows = self
+        let mut rows = self
             .connection
             .conn
             .exec(statement.text.as_str(), params(&statement))
             .await;
+        if rows.as_ref().is_err_and(needs_room_to_sort)
+            && let Some(text) = with_room_to_sort(&statement.text)
+        {
+            rows = self.connection.conn.exec(text, params(&statement)).await;
+        }
         let rows: Vec<Row> = self.ended(&statement.text, rows)?;
         rows.iter().map(|row| columns(row, &statement.columns)).collect()
     }
@@ -154,6 +162,15 @@ impl Session for MySqlSession<'_> {
             .filter(|number| *number != 0);
         Ok(Some(vec![number.map_or(Value::Null, Value::Int)]))
     }
+}
+
+/// The statement with as much memory for sorting as it may have. MySQL gives up where some values that it sorts by don't have room together in what is
+/// usual; MariaDB never does.
+fn with_room_to_sort(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("SELECT ")?;
+    Some(format!(
+        "SELECT /*+ SET_VAR(sort_buffer_size = {SORT_BYTES_MAX}) */ {rest}"
+    ))
 }
 
 fn params(statement: &Statement<'_>) -> Params {

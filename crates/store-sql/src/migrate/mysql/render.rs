@@ -531,7 +531,7 @@ fn duplicates(owner: &StoredCollection, index: &StoredIndex, columns: &[String],
     );
     let fields = index.fields.iter().filter_map(|name| owner.field(name));
     Check {
-        count: format!("SELECT count(*) FROM ({groups}) AS groups"),
+        count: format!("SELECT count(*) FROM ({groups}) AS found"),
         examples: Some(groups),
         shows: fields.map(|field| field.kind.clone()).collect(),
         complaint: Complaint::Duplicates {

@@ -210,10 +210,11 @@ fn what_others_made_stays_and_what_they_changed_is_told() {
     );
     migrate(&mut database, &with("x: String y: Int"), DEV).unwrap();
     assert_eq!(rows(&mut database, "SELECT count(*) FROM mine"), ["1"]);
-    run(
-        &mut database,
-        "ALTER TABLE a MODIFY COLUMN x varchar(20) COLLATE utf8mb4_nopad_bin NOT NULL; ALTER TABLE a MODIFY COLUMN y longtext",
+    let collation = database.connection().1.dialect.collation();
+    let changed = format!(
+        "ALTER TABLE a MODIFY COLUMN x varchar(20) COLLATE {collation} NOT NULL; ALTER TABLE a MODIFY COLUMN y longtext"
     );
+    run(&mut database, &changed);
     let target = Target::of(&model(&with("x: String y: Int")));
     let (runtime, connection) = database.connection();
     let status = runtime

@@ -237,7 +237,11 @@ const RECORDS: usize = 2_400;
 
 /// Writes to every third record, again and again, and tells what was acknowledged.
 async fn write(connection: &mut Connection, place: usize, is_done: &Cell<bool>) -> Vec<(usize, String)> {
-    let patient = "SET max_statement_time = 0, lock_wait_timeout = 600, innodb_lock_wait_timeout = 600";
+    let unlimited = match connection.dialect.0 {
+        Server::MySql => "max_execution_time",
+        Server::MariaDb => "max_statement_time",
+    };
+    let patient = format!("SET {unlimited} = 0, lock_wait_timeout = 600, innodb_lock_wait_timeout = 600");
     connection.conn.query_drop(patient).await.unwrap();
     let mut acknowledged = Vec::new();
     for turn in 0.. {
