@@ -16,7 +16,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use ninefold_store_sql::{MySqlOptions, MySqlStore, PostgresOptions, PostgresStore};
 use testkit::conformance::{Bounds, Database, checks};
-use testkit::services::Killable;
+use testkit::services::{Killable, mysql_programs};
 use tokio::runtime::Builder;
 use tokio_postgres::NoTls;
 use uuid::Uuid;
@@ -207,7 +207,7 @@ fn a_standby_of_postgresql_answers_as_its_primary_does() {
 
 #[test]
 fn a_standby_of_mariadb_answers_as_its_primary_does() {
-    let primary = Killable::mariadb_with_log();
+    let primary = Killable::mysql_with_log();
     let standby = primary.standby();
     // Nothing is killed here.
     ask_mariadb(&primary.url(), "SET GLOBAL innodb_flush_log_at_trx_commit = 0");
@@ -215,8 +215,13 @@ fn a_standby_of_mariadb_answers_as_its_primary_does() {
     let pair = Arc::new(Pair { primary, standby });
     run_checks(|| OwnDatabase::new(&pair));
     // What is asked all the time isn't prepared.
-    let reads = "SELECT CAST(variable_value AS SIGNED) FROM information_schema.global_status \
-                 WHERE variable_name = 'COM_STMT_EXECUTE'";
-    let reads = ask_mariadb(&pair.standby.url(), reads).unwrap_or_default();
+    let status = match mysql_programs() {
+        Some(_) => "performance_schema",
+        None => "information_schema",
+    };
+    let reads = format!(
+        "SELECT CAST(variable_value AS SIGNED) FROM {status}.global_status WHERE variable_name = 'Com_stmt_execute'"
+    );
+    let reads = ask_mariadb(&pair.standby.url(), &reads).unwrap_or_default();
     assert!(reads > 100, "the standby was hardly asked: {reads} times");
 }

@@ -315,7 +315,7 @@ async fn money_is_conserved_while_postgresql_is_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn money_is_conserved_while_mariadb_is_killed() {
-    is_conserved_on(Killable::mariadb).await;
+    is_conserved_on(Killable::mysql).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,7 @@ pub(crate) fn ninefold<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Comm
         }
     }
     command.env("NINEFOLD_AUTH__PASSWORD__MEMORY_KIB", "8");
+    command.env("PATH", testkit::services::path());
     command
 }
 

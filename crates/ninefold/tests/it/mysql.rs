@@ -65,10 +65,13 @@ async fn an_import_that_is_killed_is_taken_back() {
     let database = OwnDatabase::new();
     let conn = Mutex::new(Conn::from_url(database.url()).await.unwrap());
     let count = async |sql: &str| -> i64 { conn.lock().await.query_first(sql).await.unwrap().unwrap() };
-    let others = "SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+    let others = format!(
+        "SELECT count(*) FROM {} WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+        testkit::services::mysql_processes()
+    );
     let tables = "SELECT count(*) FROM information_schema.tables \
                   WHERE table_schema = DATABASE() AND table_name LIKE '\\_ninefold\\_import%'";
-    killed::is_taken_back(&database.url(), count, others, tables).await;
+    killed::is_taken_back(&database.url(), count, &others, tables).await;
 }
 
 #[tokio::test]

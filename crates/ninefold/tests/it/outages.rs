@@ -11,6 +11,7 @@ mod mongodb;
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::services::mysql_processes;
 use tokio::time::{sleep, timeout};
 
 use house::{House, Kind, Side, is_unavailable, side_connections};
@@ -56,7 +57,7 @@ async fn connections_that_are_cut_are_replaced_and_nothing_acknowledged_is_lost(
             "{kind:?}: {texts:?}"
         );
         assert!(
-            side.number(side_connections(kind)).await <= 4 + NODES,
+            side.number(&side_connections(kind)).await <= 4 + NODES,
             "{kind:?}: some are left over"
         );
         house.leave(side).await;
@@ -121,7 +122,7 @@ pub(crate) async fn stalled(mutant: Option<&str>) -> Vec<String> {
             .map(|number| tokio::spawn(house.update(&id, &number.to_string()).send()))
             .collect();
         let mut other = house.side().await;
-        other.wait_until(side_connections(kind), 7 + NODES).await;
+        other.wait_until(&side_connections(kind), 7 + NODES).await;
         drop(other);
         side.run("ROLLBACK").await;
         for answer in waiting {
@@ -172,7 +173,7 @@ async fn who_finds_all_connections_taken_is_told_to_come_back() {
         hold(&mut side, &id).await;
         let taken = [(); 2].map(|()| tokio::spawn(house.update(&id, "mine").send()));
         let mut other = house.side().await;
-        other.wait_until(side_connections(kind), 3 + NODES).await;
+        other.wait_until(&side_connections(kind), 3 + NODES).await;
         for method in ["GET", "POST"] {
             let request = house.client.request(method, "/api/notes");
             let refused = timeout(Duration::from_secs(20), request.json(&json!({"text": "x"})).send()).await;
@@ -190,7 +191,7 @@ async fn who_finds_all_connections_taken_is_told_to_come_back() {
         }
         assert_eq!(house.client.get("/api/notes").await.status, 200);
         drop(other);
-        side.wait_until(side_connections(kind), 2 + NODES).await;
+        side.wait_until(&side_connections(kind), 2 + NODES).await;
         house.leave(side).await;
     }
 }
@@ -229,7 +230,8 @@ async fn a_statement_that_takes_too_long_ends_and_its_connection_is_used_again()
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_lock_for_too_long_is_told_to_come_back() {
     for kind in BOTH {
-        let set = ["database.busy_timeout_ms=1000", "database.query_timeout_ms=1800"];
+        // MySQL looks for those who have waited for long enough once a second.
+        let set = ["database.busy_timeout_ms=1000", "database.query_timeout_ms=2000"];
         let house = House::open(kind, &set, None).await;
         let mut side = house.side().await;
         let [id] = house.notes().await;
@@ -280,9 +282,15 @@ pub(crate) async fn given_up(mutant: Option<&str>) -> Vec<String> {
     findings
 }
 
-/// From now on so many inserts fail. A sequence counts also what is undone.
+/// From now on so many inserts fail. A sequence counts also what is undone, as does a table that knows no transactions.
 async fn inject(side: &mut Side, condition: &str, failures: i64) {
-    side.run("CREATE SEQUENCE attempt").await;
+    match side {
+        Side::Postgres(_) => side.run("CREATE SEQUENCE attempt").await,
+        Side::MariaDb(_) => {
+            side.run("CREATE TABLE attempt (n bigint) ENGINE = MyISAM").await;
+            side.run("INSERT INTO attempt VALUES (0)").await;
+        }
+    }
     let trigger = match side {
         Side::Postgres(_) => format!(
             "CREATE FUNCTION give_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
@@ -292,7 +300,8 @@ async fn inject(side: &mut Side, condition: &str, failures: i64) {
         ),
         Side::MariaDb(_) => format!(
             "CREATE TRIGGER give_up BEFORE INSERT ON note FOR EACH ROW BEGIN \
-               IF nextval(attempt) <= {failures} THEN \
+               UPDATE attempt SET n = n + 1; \
+               IF (SELECT n FROM attempt) <= {failures} THEN \
                  SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = {condition}, MESSAGE_TEXT = 'injected'; \
                END IF; END"
         ),
@@ -302,10 +311,15 @@ async fn inject(side: &mut Side, condition: &str, failures: i64) {
 
 async fn take_back(side: &mut Side) {
     match side {
-        Side::Postgres(_) => side.run("DROP FUNCTION give_up CASCADE").await,
-        Side::MariaDb(_) => side.run("DROP TRIGGER give_up").await,
+        Side::Postgres(_) => {
+            side.run("DROP FUNCTION give_up CASCADE").await;
+            side.run("DROP SEQUENCE attempt").await;
+        }
+        Side::MariaDb(_) => {
+            side.run("DROP TRIGGER give_up").await;
+            side.run("DROP TABLE attempt").await;
+        }
     }
-    side.run("DROP SEQUENCE attempt").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -328,9 +342,12 @@ async fn a_deadlock_is_no_answer() {
             }
             Kind::MariaDb => {
                 // Whoever has written less is given up.
-                side.run("CREATE TABLE heavy AS SELECT seq FROM seq_1_to_1000").await;
-                "SELECT CAST(variable_value AS SIGNED) FROM information_schema.global_status \
-                 WHERE variable_name = 'Innodb_deadlocks'"
+                side.run(
+                    "CREATE TABLE heavy AS WITH RECURSIVE s AS (SELECT 1 AS seq UNION ALL SELECT seq + 1 FROM s WHERE seq < 900) SELECT seq FROM s",
+                )
+                .await;
+                // Both servers count them.
+                "SELECT CAST(count AS SIGNED) FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'"
             }
         };
         let before = side.number(deadlocks).await;
@@ -344,14 +361,16 @@ async fn a_deadlock_is_no_answer() {
         let waits = match kind {
             Kind::Postgres => {
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    .to_owned()
             }
-            Kind::MariaDb => {
-                "SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p \
-                 ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'"
-            }
+            Kind::MariaDb => format!(
+                "SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN {} p \
+                 ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'",
+                mysql_processes()
+            ),
         };
         // Within a transaction PostgreSQL doesn't look again.
-        house.side().await.wait_until(waits, 1).await;
+        house.side().await.wait_until(&waits, 1).await;
         hold_too(&mut side, &first).await;
         side.run("COMMIT").await;
         let answer = writing.await.unwrap();

@@ -10,7 +10,7 @@ mod pair;
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::services::Proxy;
+use testkit::services::{Proxy, mysql_programs};
 use tokio::time::{sleep, timeout};
 
 use crate::app::Client;
@@ -364,6 +364,10 @@ async fn promoted(kind: Kind) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_whose_log_would_not_tell_its_own_writes_is_not_read_from() {
+    if mysql_programs().is_some() {
+        // MySQL's names what was written to it itself by its own UUID, whatever the settings.
+        return;
+    }
     for (setting, missing) in [
         ("--skip-log-slave-updates", "`log_slave_updates`"),
         ("--skip-gtid-strict-mode", "`gtid_strict_mode`"),

@@ -320,7 +320,11 @@ impl Dialect for MySql {
                 "(CASE WHEN TRUNCATE({0} / {1}, 6) BETWEEN -9223372036854.775808 AND 9223372036854.775807 \
                  THEN CAST(TRUNCATE({0} / {1}, 6) AS DECIMAL(19, 6)) END)"
             }
-            (Arithmetic::Divide, Scalar::Int | Scalar::Long) => "({0} DIV {1})",
+            // The quotient of the smallest number by 1 is beyond a bigint to MySQL, unless it is none on the way.
+            (Arithmetic::Divide, Scalar::Int | Scalar::Long) => match self.0 {
+                Server::MySql => "(CAST({0} AS DECIMAL(20)) DIV {1})",
+                Server::MariaDb => "({0} DIV {1})",
+            },
             (Arithmetic::Add, _) => "({0} + {1})",
             (Arithmetic::Subtract, _) => "({0} - {1})",
             (Arithmetic::Multiply, _) => "({0} * {1})",

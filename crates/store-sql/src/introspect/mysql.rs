@@ -40,7 +40,7 @@ ORDER BY table_name";
 const COLUMNS: &str = "
 SELECT column_name AS name, data_type AS data_type, column_type AS column_type, is_nullable = 'NO' AS required,
   CAST(character_maximum_length AS SIGNED) AS length, CAST(numeric_precision AS SIGNED) AS digits, CAST(numeric_scale AS SIGNED) AS scale,
-  column_default AS preset, extra AS extra, COALESCE(generation_expression, '') <> '' AS generated, NULLIF(column_comment, '') AS comment
+  column_default AS preset, extra AS extra, COALESCE(generation_expression, '') <> '' AS computed, NULLIF(column_comment, '') AS comment
 FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position";
 
 /// An index of the beginnings of texts is one of expressions.
@@ -216,7 +216,7 @@ async fn column(
         digits: take(&mut row, "digits").unwrap_or_default(),
         scale: take(&mut row, "scale").unwrap_or_default(),
     };
-    let is_computed = take(&mut row, "generated") == Some(true);
+    let is_computed = take(&mut row, "computed") == Some(true);
     let kind = if conditions.json.contains(&name) {
         Kind::Scalar(Scalar::Json)
     } else {

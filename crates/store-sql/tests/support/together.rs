@@ -14,6 +14,7 @@ use engine::query::{Committed, GetPlan, ListPlan, Page, Position, Question, Trac
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use ninefold_store_sql::MySqlStore;
+use testkit::services::{mysql_replayed, mysql_written};
 use tokio::sync::Mutex;
 
 pub(crate) struct Together {
@@ -35,12 +36,9 @@ impl Together {
     async fn catch_up(&self) {
         let mut servers = self.servers.lock().await;
         let (primary, standby) = &mut *servers;
-        let written: Option<String> = primary
-            .query_first("SELECT @@global.gtid_binlog_pos")
-            .await
-            .expect("the primary answers");
+        let written: Option<String> = primary.query_first(mysql_written()).await.expect("the primary answers");
         let written = written.expect("it has a log");
-        let waiting = format!("SELECT MASTER_GTID_WAIT('{written}', 60)");
+        let waiting = mysql_replayed(&written, 60.0);
         let waited: Option<i64> = standby.query_first(waiting).await.expect("the standby answers");
         assert_eq!(waited, Some(0), "the standby has it in time");
     }

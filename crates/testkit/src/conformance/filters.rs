@@ -208,6 +208,8 @@ pub(super) async fn nulls_and_errors(database: Db) {
             ("-big < 0", "ann bob"),
             ("!(-big < 0)", ""),
             ("big * 2 == 10", "bob"),
+            ("big / 1 == big", "ann bob cid"),
+            ("big / place.zip == big || big / -1 == 0", ""),
             ("place.zip == null", "bob"),
             ("place == null", "dee"),
             ("place != null && place.zip == null", "bob"),

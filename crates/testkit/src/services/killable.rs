@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::services;
+
 /// Longer than any start takes, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -128,27 +130,12 @@ const MARIADB: Kind = Kind {
         command
     },
     follow: Some(|primary| {
-        let mut standby = Killable::new(&MARIADB);
-        standby.settings = standby.replicated();
-        // Told anew at each start.
-        standby
-            .settings
-            .extend(["--read-only".to_owned(), "--skip-slave-start".to_owned()]);
-        standby.make();
         let words = format!(
             "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {}, master_user = 'root', \
              master_connect_retry = 1, master_use_gtid = slave_pos;\nSTART SLAVE;\n",
             primary.port
         );
-        fs::write(standby.first_words(), words).expect("a file can be written");
-        standby.start();
-        // It has the database from its primary, a little after it has started.
-        let begun = Instant::now();
-        while !standby.data().join("bank").is_dir() {
-            assert!(begun.elapsed() < PATIENCE, "the standby follows");
-            sleep(Duration::from_millis(20));
-        }
-        standby
+        following(&MARIADB, &words, ["--read-only", "--skip-slave-start"])
     }),
     // The server speaks first in this protocol.
     answers: |server| {
@@ -161,13 +148,66 @@ const MARIADB: Kind = Kind {
     url: |port| format!("mysql://root@127.0.0.1:{port}/bank"),
 };
 
+/// Where the environment names its programs it takes MariaDB's place.
+const MYSQL: Kind = Kind {
+    program: "mysqld",
+    folders: || services::mysql_programs().into_iter().collect(),
+    make: Some(|server| {
+        fs::write(server.first_words(), "CREATE DATABASE IF NOT EXISTS bank;\n").expect("a file can be written");
+        let mut command = own(Command::new(server.programs.join("mysqld")), server);
+        command.arg("--initialize-insecure");
+        command
+    }),
+    serve: |server| {
+        let mut command = own(Command::new(server.programs.join("mysqld")), server);
+        command
+            .arg(format!("--port={}", server.port))
+            .arg(format!("--init-file={}", server.first_words().display()))
+            .args(["--bind-address=127.0.0.1", "--mysqlx=OFF"])
+            // In the data folder; the length of a socket's path is limited.
+            .args(["--socket=mysql.sock", "--pid-file=mysql.pid"])
+            .args(&server.settings)
+            .args(["--innodb-redo-log-capacity=16M", "--innodb-buffer-pool-size=64M"])
+            .arg("--innodb-flush-log-at-trx-commit=1");
+        command
+    },
+    follow: Some(|primary| {
+        let words = format!(
+            "CHANGE REPLICATION SOURCE TO source_host = '127.0.0.1', source_port = {}, source_user = 'root', \
+             source_connect_retry = 1, source_auto_position = 1;\nSTART REPLICA;\n",
+            primary.port
+        );
+        following(&MYSQL, &words, ["--read-only", "--skip-replica-start"])
+    }),
+    answers: MARIADB.answers,
+    url: MARIADB.url,
+};
+
+/// A server with nothing but what it has by its first words from another.
+fn following(kind: &'static Kind, words: &str, settings: [&str; 2]) -> Killable {
+    let mut standby = Killable::new(kind);
+    standby.settings = standby.replicated();
+    // Told anew at each start.
+    standby.settings.extend(settings.map(str::to_owned));
+    standby.make();
+    fs::write(standby.first_words(), words).expect("a file can be written");
+    standby.start();
+    // It has the database from its primary, a little after it has started.
+    let begun = Instant::now();
+    while !standby.data().join("bank").is_dir() {
+        assert!(begun.elapsed() < PATIENCE, "the standby follows");
+        sleep(Duration::from_millis(20));
+    }
+    standby
+}
+
 /// Without the machine's own settings, and as whoever we are.
 fn own(mut command: Command, server: &Killable) -> Command {
     command
         .arg("--no-defaults")
         .arg(format!("--datadir={}", server.data().display()))
         // A server that starts removes the temporary tables of all that share the folder.
-        .arg(format!("--tmpdir={}", server.data().display()));
+        .arg(format!("--tmpdir={}", server.folder.path().display()));
     if is_root() {
         command.arg("--user=root");
     }
@@ -223,30 +263,38 @@ impl Killable {
         Self::new(&POSTGRES).of_postgres().made()
     }
 
-    pub fn mariadb() -> Self {
-        let mut server = Self::new(&MARIADB);
+    /// MariaDB, or MySQL where that is what the tests run on.
+    pub fn mysql() -> Self {
+        let mut server = Self::new(Self::of_mysql());
         server.settings.push("--skip-log-bin".to_owned());
         server.made()
     }
 
     /// With a log that another can follow.
-    pub fn mariadb_with_log() -> Self {
-        let mut server = Self::new(&MARIADB);
+    pub fn mysql_with_log() -> Self {
+        let mut server = Self::new(Self::of_mysql());
         server.settings = server.replicated();
         server.made()
     }
 
-    /// What MariaDB is told of replication.
-    fn replicated(&self) -> Vec<String> {
-        vec![
-            "--log-bin=log".to_owned(),
-            "--log-slave-updates".to_owned(),
-            "--gtid-strict-mode".to_owned(),
-            format!("--server-id={}", self.port),
-        ]
+    fn of_mysql() -> &'static Kind {
+        match services::mysql_programs() {
+            Some(_) => &MYSQL,
+            None => &MARIADB,
+        }
     }
 
-    /// On MariaDB: what it is told from its next start on, beside all else.
+    /// What MariaDB or MySQL is told of replication.
+    fn replicated(&self) -> Vec<String> {
+        let gtids = match self.kind.program {
+            "mysqld" => ["--gtid-mode=ON", "--enforce-gtid-consistency"],
+            _ => ["--log-slave-updates", "--gtid-strict-mode"],
+        };
+        let log = ["--log-bin=log".to_owned(), format!("--server-id={}", self.port)];
+        log.into_iter().chain(gtids.map(str::to_owned)).collect()
+    }
+
+    /// On MariaDB and MySQL: what it is told from its next start on, beside all else.
     pub fn set(&mut self, setting: &str) {
         self.settings.push(setting.to_owned());
     }
@@ -281,7 +329,7 @@ impl Killable {
     }
 
     fn new(kind: &'static Kind) -> Self {
-        let path = env::var_os("PATH").unwrap_or_default();
+        let path = services::path();
         let folders = env::split_paths(&path).chain((kind.folders)());
         let programs = folders.into_iter().find(|folder| folder.join(kind.program).is_file());
         let programs =

@@ -42,14 +42,22 @@ fn name(database: &OwnDatabase) -> String {
     database.url().rsplit_once('/').unwrap().1.to_owned()
 }
 
+/// What writes a database out, and what reads it in again.
+fn programs() -> (&'static str, &'static str) {
+    match testkit::services::mysql_programs() {
+        Some(_) => ("mysqldump", "mysql"),
+        None => ("mariadb-dump", "mariadb"),
+    }
+}
+
 /// The folder with programs of the test's own, first on the PATH.
 fn path(own: &Path) -> String {
-    format!("{}:{}", own.display(), std::env::var("PATH").unwrap())
+    format!("{}:{}", own.display(), testkit::services::path().display())
 }
 
 /// A program that is found instead of the server's own; `$REAL` is that one.
 fn instead(own: &Path, program: &str, script: &str) {
-    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+    let found = std::env::split_paths(&testkit::services::path())
         .map(|folder| folder.join(program))
         .find(|path| path.is_file());
     let real = found.unwrap_or_else(|| panic!("there is no {program}: `cargo xtask services up` installs it"));
@@ -89,7 +97,7 @@ async fn whatever_is_in_a_database_is_in_the_other_as_it_was() {
     for sql in [
         "CREATE VIEW cheap AS SELECT name FROM product WHERE price < 1",
         "CREATE TRIGGER noted BEFORE INSERT ON shelf FOR EACH ROW BEGIN SET NEW.version = NEW.version; END",
-        "CREATE FUNCTION one() RETURNS int DETERMINISTIC RETURN 1",
+        "CREATE FUNCTION a_one() RETURNS int DETERMINISTIC RETURN 1",
         "INSERT INTO product_related SELECT a.id, b.id FROM product a JOIN product b ON a.id <> b.id",
         // By which its replicas are known.
         "INSERT INTO _ninefold_meta (`key`, value) VALUES ('identity', 'the first')",
@@ -118,7 +126,7 @@ async fn whatever_is_in_a_database_is_in_the_other_as_it_was() {
         .unwrap();
     assert_eq!(identity, None, "it would be taken for a replica of the other");
     let links: Option<i64> = other
-        .query_first("SELECT COUNT(*) + one() FROM product_related JOIN cheap")
+        .query_first("SELECT COUNT(*) + a_one() FROM product_related JOIN cheap")
         .await
         .unwrap();
     assert_eq!(links, Some(3));
@@ -174,7 +182,7 @@ async fn a_restore_that_fails_leaves_the_database_as_it_was() {
     let file = application.path().join("a.backup");
     instead(
         application.path(),
-        "mariadb",
+        programs().1,
         "[ \"$1\" = --version ] && exec $REAL --version\nhead -n 60 | $REAL \"$@\"\necho lost >&2\nexit 1",
     );
     let mut command = ninefold(["restore", text(&file), dir, "--database", &url, "--force"]);
@@ -182,7 +190,7 @@ async fn a_restore_that_fails_leaves_the_database_as_it_was() {
     let finished = finish(command, "").await;
     assert_eq!(finished.code, Some(3), "{}", finished.stderr);
     assert!(
-        finished.stderr.contains("mariadb failed: ") && finished.stderr.contains("lost"),
+        finished.stderr.contains(&format!("{} failed: ", programs().1)) && finished.stderr.contains("lost"),
         "{}",
         finished.stderr
     );
@@ -219,15 +227,17 @@ async fn a_restore_that_fails_twice_says_where_what_was_there_is() {
     // It takes away the connection by which its failure could be made good.
     let script = format!(
         "[ \"$1\" = --version ] && exec $REAL --version\n\
-         sql=\"SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE db = '{name}'\"\n\
-         $REAL \"$1\" -N -e \"$sql\" | $REAL \"$1\"\necho lost >&2\nexit 1"
+         sql=\"SELECT CONCAT('KILL ', id, ';') FROM {} WHERE db = '{name}'\"\n\
+         $REAL \"$1\" -N -e \"$sql\" | $REAL \"$1\"\necho lost >&2\nexit 1",
+        testkit::services::mysql_processes()
     );
-    instead(application.path(), "mariadb", &script);
+    instead(application.path(), programs().1, &script);
     let mut command = ninefold(["restore", text(&file), dir, "--database", &url, "--force"]);
     command.env("PATH", path(application.path()));
     let finished = finish(command, "").await;
     assert_eq!(finished.code, Some(3), "{}", finished.stderr);
-    assert!(finished.stderr.contains("mariadb failed: lost"), "{}", finished.stderr);
+    let failed = format!("{} failed: lost", programs().1);
+    assert!(finished.stderr.contains(&failed), "{}", finished.stderr);
     let aside = finished.stderr.split_once("is still aside as ");
     let aside = aside.and_then(|(_, said)| said.split_once(',')).map(|(aside, _)| aside);
     let aside = aside.unwrap_or_else(|| panic!("{}", finished.stderr));
@@ -255,7 +265,7 @@ async fn a_restore_that_is_killed_is_begun_anew_and_loses_nothing() {
     let file = application.path().join("a.backup");
     instead(
         application.path(),
-        "mariadb",
+        programs().1,
         "[ \"$1\" = --version ] && exec $REAL --version\nhead -n 60 | $REAL \"$@\"\nkill -9 $PPID",
     );
     let mut command = ninefold(["restore", text(&file), dir, "--database", &url, "--force"]);
@@ -314,7 +324,7 @@ async fn the_password_is_told_to_the_programs_alone() {
         .unwrap();
     let url = format!("mysql://{user}:xyzzy%22%20%23%5Cx%27@{host}");
     let seen = application.path().join("seen");
-    for program in ["mariadb-dump", "mariadb"] {
+    for program in [programs().0, programs().1] {
         let script = format!(
             "[ \"$1\" = --version ] && exec $REAL --version\n\
              {{ echo \"$@\"; env; stat -L -c %a \"${{1#--defaults-file=}}\"; }} >> {}\nexec $REAL \"$@\"",
@@ -368,18 +378,27 @@ async fn without_the_servers_programs_it_says_so() {
         finished.stderr
     };
     let said = back_up().await;
-    let wanted = "error: mariadb-dump is not on the PATH\n help: install the client programs of MariaDB or MySQL";
-    assert!(said.starts_with(wanted), "{said}");
-    for (version, wanted) in [
-        (
-            "mysqldump  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)",
-            "mysqldump is MySQL's, and the server MariaDB ",
-        ),
-        (
-            "mysqldump  Ver 10.19 Distrib 10.5.1-MariaDB, for Linux (x86_64)",
-            "mysqldump is version 10.5.1-MariaDB, and the server MariaDB ",
-        ),
-    ] {
+    let (dump, _) = programs();
+    let wanted = format!("error: {dump} is not on the PATH\n help: install the client programs of MariaDB or MySQL");
+    assert!(said.starts_with(&wanted), "{said}");
+    let mysql = ["8.0.36", "8.0.11"]
+        .map(|version| format!("mysqldump  Ver {version} for Linux on x86_64 (MySQL Community Server - GPL)"));
+    let mariadb = ["10.11.1", "10.5.1"]
+        .map(|version| format!("mysqldump  Ver 10.19 Distrib {version}-MariaDB, for Linux (x86_64)"));
+    let cases = match dump {
+        "mysqldump" => [
+            (&mariadb[0], "mysqldump is MariaDB's, and the server MySQL "),
+            (&mysql[1], "mysqldump is version 8.0.11, and the server MySQL "),
+        ],
+        _ => [
+            (&mysql[0], "mysqldump is MySQL's, and the server MariaDB "),
+            (
+                &mariadb[1],
+                "mysqldump is version 10.5.1-MariaDB, and the server MariaDB ",
+            ),
+        ],
+    };
+    for (version, wanted) in cases {
         let program = application.path().join("mysqldump");
         std::fs::write(&program, format!("#!/bin/sh\necho '{version}'\n")).unwrap();
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();

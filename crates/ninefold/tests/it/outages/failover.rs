@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::services::Killable;
+use testkit::services::{Killable, mysql_replayed, mysql_written};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -48,8 +48,8 @@ pub(crate) async fn caught_up(primary: &mut Side, standby: &mut Side) {
             format!("SELECT (pg_last_wal_replay_lsn() >= '{written}')::int::bigint")
         }
         Side::MariaDb(_) => {
-            let written = primary.text("SELECT @@global.gtid_binlog_pos").await;
-            format!("SELECT MASTER_GTID_WAIT('{written}', 0.1) = 0")
+            let written = primary.text(mysql_written()).await;
+            mysql_replayed(&written, 0.1).replacen("SELECT ", "SELECT 0 = ", 1)
         }
     };
     while standby.number(&has).await != 1 {
@@ -121,7 +121,7 @@ async fn nobody_notices_a_planned_switch_of_servers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_comes_back_after_it_died_and_after_it_only_read() {
-    let mut database = blocking(Killable::mariadb).await;
+    let mut database = blocking(Killable::mysql).await;
     let mut root = Side::to(Kind::MariaDb, &database.url()).await;
     // Who may do everything may write to a replica, too.
     for sql in [

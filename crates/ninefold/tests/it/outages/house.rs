@@ -4,7 +4,7 @@ use std::any::Any;
 
 use serde_json::json;
 use tempfile::TempDir;
-use testkit::services::Proxy;
+use testkit::services::{Proxy, mysql_processes};
 use tokio_postgres::NoTls;
 
 use crate::app::{Client, Request, Response};
@@ -72,7 +72,7 @@ impl House {
     pub(super) async fn leave(self, mut side: Side) {
         let kind = self.kind;
         let own = self.end().await;
-        side.wait_until(side_connections(kind), 0).await;
+        side.wait_until(&side_connections(kind), 0).await;
         drop(own);
     }
 }
@@ -168,14 +168,16 @@ impl<K> House<K> {
 }
 
 /// How many others have a connection to the database.
-pub(super) fn side_connections(kind: Kind) -> &'static str {
+pub(super) fn side_connections(kind: Kind) -> String {
     match kind {
         Kind::Postgres => {
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                .to_owned()
         }
-        Kind::MariaDb => {
-            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-        }
+        Kind::MariaDb => format!(
+            "SELECT COUNT(*) FROM {} WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+            mysql_processes()
+        ),
     }
 }
 

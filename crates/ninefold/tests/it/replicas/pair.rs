@@ -31,7 +31,7 @@ impl Pair {
         let (primary, standby) = blocking(move || {
             let primary = match kind {
                 Kind::Postgres => Killable::postgres(),
-                Kind::MariaDb => Killable::mariadb_with_log(),
+                Kind::MariaDb => Killable::mysql_with_log(),
             };
             let standby = primary.standby();
             (primary, standby)
@@ -123,14 +123,14 @@ impl Pair {
                     sleep(Duration::from_millis(5)).await;
                 }
             }
-            Kind::MariaDb => standby.run("STOP SLAVE SQL_THREAD").await,
+            Kind::MariaDb => standby.run("STOP REPLICA SQL_THREAD").await,
         }
     }
 
     pub(super) async fn resume(&self) {
         let resume = match self.kind {
             Kind::Postgres => "SELECT pg_wal_replay_resume()",
-            Kind::MariaDb => "START SLAVE SQL_THREAD",
+            Kind::MariaDb => "START REPLICA SQL_THREAD",
         };
         self.side(&self.standby).await.run(resume).await;
     }
@@ -139,7 +139,7 @@ impl Pair {
     pub(super) async fn promote(&self) {
         let promotion: &[&str] = match self.kind {
             Kind::Postgres => &["SELECT pg_promote()"],
-            Kind::MariaDb => &["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = 0"],
+            Kind::MariaDb => &["STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL read_only = 0"],
         };
         let mut standby = self.side(&self.standby).await;
         for sql in promotion {
