@@ -37,6 +37,7 @@ pub fn diff(before: &Structure, target: &Target) -> Vec<Step> {
     draft.add_and_remove_links();
     draft.remove_collections();
     draft.add_indexes();
+    draft.remove_renamed_indexes();
     debug_assert!(draft.current.same_as(&target.structure), "the steps lead to the target");
     draft.steps
 }
@@ -71,9 +72,22 @@ impl Draft<'_> {
             let names = current
                 .indexes
                 .iter()
-                .filter(|index| !stays(index))
+                .filter(|index| !stays(index) && (!is_renamed(index, wanted) || (retyped && index.only.is_some())))
                 .map(|index| index.name.clone());
             gone.extend(names.map(|index| (wanted.name.clone(), index)));
+        }
+        for (collection, index) in gone {
+            self.push(Step::RemoveIndex { collection, index });
+        }
+    }
+
+    /// Those that go by another name now, which is there already: what is unique is so all the time.
+    fn remove_renamed_indexes(&mut self) {
+        let mut gone = Vec::new();
+        for wanted in &self.target.structure.collections {
+            let current = self.current_of(wanted).into_iter().flat_map(|current| &current.indexes);
+            let unwanted = current.filter(|index| wanted.index(&index.name).is_none());
+            gone.extend(unwanted.map(|index| (wanted.name.clone(), index.name.clone())));
         }
         for (collection, index) in gone {
             self.push(Step::RemoveIndex { collection, index });
@@ -105,6 +119,12 @@ fn changes_types(current: &StoredCollection, wanted: &StoredCollection) -> bool 
             .is_some_and(|wanted| wanted.kind != field.kind)
     };
     current.fields.iter().any(changed)
+}
+
+/// Whether what the index makes unique is so by another name in `wanted`, and its own name is free.
+fn is_renamed(index: &StoredIndex, wanted: &StoredCollection) -> bool {
+    let is_same = |other: &StoredIndex| other.unique && other.fields == index.fields && other.only == index.only;
+    index.unique && wanted.index(&index.name).is_none() && wanted.indexes.iter().any(is_same)
 }
 
 /// `name_old`, or the first `name_old2` … that is not taken.

@@ -4,6 +4,8 @@
 //! Foreign keys are taken away where a step is in their way, and made again at the end: what one leads to may be made by
 //! a later step, or change its type in one.
 
+use std::collections::BTreeSet;
+
 use engine::model::migration::{Fill, Leg, Step};
 use engine::model::{StoredCollection, StoredField, StoredIndex, StoredLinks, StoredType, Structure, Timestamp};
 use engine::ports::migrator::{Hold, Refusal, RenderedStep};
@@ -15,6 +17,7 @@ use crate::migrate::check::{Check, Complaint};
 use crate::migrate::condition;
 
 mod change;
+mod keep;
 mod online;
 
 pub(super) use change::{CONVERTED, Convert, Replace, UNLOCK};
@@ -136,6 +139,8 @@ pub(super) fn render(dialect: &'static MySql, leg: &Leg, now: Timestamp) -> Resu
 struct Renderer<'a> {
     dialect: &'static MySql,
     steps: &'a [Step],
+    /// Of those steps the ones that come to nothing here; see `keep`.
+    idle: BTreeSet<usize>,
     /// As it is before each step, and after the last.
     structures: Vec<Structure>,
     now: Timestamp,
@@ -145,18 +150,12 @@ type Actions = Result<Vec<Action>, String>;
 
 impl<'a> Renderer<'a> {
     fn of(dialect: &'static MySql, leg: &'a Leg, now: Timestamp) -> Result<Self, Refusal> {
-        let mut structures = vec![leg.before.clone()];
-        let mut current = leg.before.clone();
-        for step in &leg.steps {
-            if let Some(reason) = step.impossible(&current) {
-                return Err(refusal(step, reason));
-            }
-            step.replay(&mut current).map_err(|misfit| refusal(step, misfit.0))?;
-            structures.push(current.clone());
-        }
+        let structures = replayed(leg, &BTreeSet::new())?;
+        let (idle, structures) = keep::idle(dialect, leg, structures);
         Ok(Self {
             dialect,
             steps: &leg.steps,
+            idle,
             structures,
             now,
         })
@@ -189,6 +188,9 @@ impl<'a> Renderer<'a> {
     }
 
     fn actions(&self, index: usize) -> Actions {
+        if self.idle.contains(&index) {
+            return Ok(Vec::new());
+        }
         match &self.steps[index] {
             Step::AddCollection(collection) => self.add_collection(index, collection),
             Step::RemoveCollection { collection } => Ok(self.remove_collection(index, collection)),
@@ -210,10 +212,10 @@ impl<'a> Renderer<'a> {
             } => {
                 let owner = self.before(index, collection);
                 let current = owner.field(from).map(|field| field.column.as_str()).unwrap_or_default();
-                match rename_column(&owner.table, current, column) {
-                    Some(rename) => self.without_hashes(index, collection, from, vec![rename]),
-                    None => Ok(Vec::new()),
-                }
+                let rename =
+                    (current != column).then(|| format!("RENAME COLUMN {} TO {}", quoted(current), quoted(column)));
+                let renamed = rename.map(|rename| self.without_hashes(index, collection, from, rename));
+                Ok(renamed.transpose()?.into_iter().collect())
             }
             Step::ChangeField {
                 collection,
@@ -328,16 +330,14 @@ impl<'a> Renderer<'a> {
         })
     }
 
-    /// Runs what changes a column while no hash depends on it.
-    fn without_hashes(&self, index: usize, owner: &str, field: &str, actions: Vec<Action>) -> Actions {
+    /// Changes a column while no hash depends on it: in one statement, so that nothing is unique no longer in between.
+    fn without_hashes(&self, index: usize, owner: &str, field: &str, change: String) -> Result<Action, String> {
         let is_in_way = |parts: &IndexParts<'_>, found: &StoredIndex| {
             parts.is_hashed() && (found.only.is_some() || found.fields.iter().any(|name| name == field))
         };
         let (drops, creates) = self.indexes_in_way(index, owner, is_in_way)?;
-        let table = &self.before(index, owner).table;
-        let alone = |change| Action::Run(ddl::alter(table, &[change]));
-        let [drops, creates] = [drops, creates].map(|changes| changes.into_iter().map(alone));
-        Ok(drops.chain(actions).chain(creates).collect())
+        let changes = [drops, vec![change], creates].concat();
+        Ok(Action::Run(ddl::alter(&self.before(index, owner).table, &changes)))
     }
 
     /// Changes of the table that take those indexes away, and that make them again after the step.
@@ -480,6 +480,22 @@ impl<'a> Renderer<'a> {
         )));
         actions
     }
+}
+
+/// What each step but the idle ones makes of what is there before it; the first is that of the leg.
+fn replayed(leg: &Leg, idle: &BTreeSet<usize>) -> Result<Vec<Structure>, Refusal> {
+    let mut structures = vec![leg.before.clone()];
+    let mut current = leg.before.clone();
+    for (index, step) in leg.steps.iter().enumerate() {
+        if !idle.contains(&index) {
+            if let Some(reason) = step.impossible(&current) {
+                return Err(refusal(step, reason));
+            }
+            step.replay(&mut current).map_err(|misfit| refusal(step, misfit.0))?;
+        }
+        structures.push(current.clone());
+    }
+    Ok(structures)
 }
 
 fn refusal(step: &Step, reason: String) -> Refusal {

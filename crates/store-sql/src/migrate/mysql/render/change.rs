@@ -111,9 +111,8 @@ impl Renderer<'_> {
         if to.required != from.required || (to.refers.is_some() && from.refers.is_none()) {
             let bounded = ddl::is_bounded(owner, to);
             let definition = ddl::column(self.dialect, to, bounded);
-            let table = quoted(&owner.table);
-            let modify = Action::Run(format!("ALTER TABLE {table} MODIFY COLUMN {definition}"));
-            actions.extend(self.without_hashes(index, &owner.name, &to.name, vec![modify])?);
+            let modify = format!("MODIFY COLUMN {definition}");
+            actions.push(self.without_hashes(index, &owner.name, &to.name, modify)?);
         }
         Ok(actions)
     }

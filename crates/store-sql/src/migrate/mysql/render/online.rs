@@ -15,6 +15,9 @@ impl Renderer<'_> {
     pub(super) fn holds(&self, index: usize) -> Option<Vec<Hold>> {
         use Held::{Everything, Writes};
         use Lasts::{Moment, Writing};
+        if self.idle.contains(&index) {
+            return Some(Vec::new());
+        }
         let step = &self.steps[index];
         let there = &self.structures[index];
         let owner = there.collection(holds::subject(step)?);

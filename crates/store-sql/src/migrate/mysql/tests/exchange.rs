@@ -1,5 +1,6 @@
 //! Where a column of another type takes the place of a field's.
 
+use super::super::plan;
 use super::*;
 
 const HASHED: &str = "type A @collection @index(fields: [\"x\"], where: \"record.on == true\", unique: true) \
@@ -36,6 +37,80 @@ fn what_is_unique_by_a_hash_is_so_with_another_type() {
     assert!(!takes(&mut database, 3, "TRUE, 2, 'd', 'z'"));
     assert!(!takes(&mut database, 4, "FALSE, 2, 'c', 'z'"));
     assert!(takes(&mut database, 5, "FALSE, 2, 'e', 'z'"));
+}
+
+fn takes_renamed(database: &mut Database, values: &str) -> bool {
+    let (runtime, connection) = database.connection();
+    let sql = format!(
+        "INSERT INTO a (id, created, updated, version, `on`, w, y, z) \
+         VALUES ({}, '1970-01-01', '1970-01-01', 3, {values})",
+        id(7)
+    );
+    runtime.block_on(connection.conn.query_drop(sql)).is_ok()
+}
+
+/// Statements by which the database gets another schema, unless it has it.
+fn statements(database: &mut Database, schema: &str) -> Vec<String> {
+    let target = Target::of(&model(schema));
+    let (runtime, connection) = database.connection();
+    let planned = runtime.block_on(plan(connection, &target, &Folder::default(), DEV));
+    let steps = planned.unwrap().legs.into_iter().flat_map(|leg| leg.steps);
+    steps.flat_map(|step| step.statements).collect()
+}
+
+/// No statement takes away what another makes again.
+#[track_caller]
+fn are_exchanged(statements: &[String], indexes: &[&str]) {
+    for index in indexes {
+        let with = |what: &str| -> Vec<usize> {
+            let found = statements.iter().enumerate();
+            found
+                .filter(|(_, sql)| sql.contains(&format!("{what} `{index}`")))
+                .map(|(place, _)| place)
+                .collect()
+        };
+        let (gone, made) = (with("DROP INDEX"), with("ADD UNIQUE INDEX"));
+        assert_eq!(gone, made, "{index}: {statements:#?}");
+        assert_eq!(made.len(), 1, "{index}: {statements:#?}");
+    }
+}
+
+#[test]
+fn what_is_unique_among_some_records_stays_so_while_a_type_changes() {
+    let mut database = holding_hashed(&["TRUE, '1', 'a', 'z'", "FALSE, '1', 'b', 'z'"]);
+    let statements = statements(&mut database, &hashed("Int"));
+    are_exchanged(&statements, &["ix_a_x", "ix_a_x_y_z"]);
+    migrate(&mut database, &hashed("Int"), DEV).unwrap();
+    assert!(!takes(&mut database, 3, "TRUE, 1, 'd', 'z'"));
+}
+
+#[test]
+fn what_is_unique_by_a_hash_stays_so_while_a_field_gets_another_name() {
+    let schema = |name: &str, of: &str| {
+        format!(
+            "type A @collection @index(fields: [\"{name}\"], where: \"record.on == true\", unique: true) \
+             @index(fields: [\"{name}\", \"y\", \"z\"], unique: true) {{ on: Boolean {name}: String{of} @length(max: 200) \
+             y: String @length(max: 200) z: String @length(max: 200) }}"
+        )
+    };
+    let mut database = Database::of(&model(&schema("x", "")));
+    assert!(takes(&mut database, 0, "TRUE, '1', 'a', 'z'"));
+    let renamed = schema("w", " @renamed(from: \"x\")");
+    let statements = statements(&mut database, &renamed);
+    are_exchanged(&statements[..1], &["ix_a_x", "ix_a_x_y_z"]);
+    // They have another name in the end, by which they are made before they are gone by the first.
+    for (before, after) in [("ix_a_x", "ix_a_w"), ("ix_a_x_y_z", "ix_a_w_y_z")] {
+        let at = |what: String| statements[1..].iter().position(|sql| sql.contains(&what));
+        let (made, gone) = (
+            at(format!("ADD UNIQUE INDEX `{after}`")),
+            at(format!("DROP INDEX `{before}`")),
+        );
+        assert!(made.is_some() && made < gone, "{statements:#?}");
+    }
+    migrate(&mut database, &renamed, DEV).unwrap();
+    assert!(!takes_renamed(&mut database, "TRUE, '1', 'b', 'z'"));
+    assert!(!takes_renamed(&mut database, "FALSE, '1', 'a', 'z'"));
+    assert!(takes_renamed(&mut database, "FALSE, '1', 'b', 'z'"));
 }
 
 /// In the way of an exchange, and of nothing before it.
