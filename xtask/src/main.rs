@@ -29,6 +29,8 @@ Usage: cargo xtask COMMAND
   test [FILTER]  every test, or those whose name contains FILTER: Rust, then the browser; sets up what they need
   services up|down|status
                  the servers that tests talk to, private ones: PostgreSQL, MariaDB, and one that speaks MongoDB's protocol
+  services up mysql
+                 the same, with MySQL in the place of MariaDB
   soak [FACTOR] [FILTER]
                  what looks for faults at random, FACTOR (10) times as long as in CI; docs/testing.md says what it is
   bench [CASE..] [--rounds N] [--seconds S] [--records N] [--big] [--cold-build]
@@ -66,7 +68,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["bench", options @ ..] => bench::run(&Workspace::locate()?, options),
         ["soak", options @ ..] => soak::run(&Workspace::locate()?, options),
         ["fuzz", options @ ..] => fuzz::run(&Workspace::locate()?, options),
-        ["services", command] => services::run(&Workspace::locate()?, command),
+        ["services", arguments @ ..] => services::run(&Workspace::locate()?, arguments),
         ["arrows"] => arrows::run(&Workspace::locate()?),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -7,12 +7,14 @@
 
 mod mariadb;
 mod mongodb;
+mod mysql;
 mod postgres;
 mod process;
 mod room;
 mod s3;
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -27,6 +29,8 @@ struct Service {
     name: &'static str,
     /// The environment variable that holds its URL.
     variable: &'static str,
+    /// The variable that holds where its programs are, for tests that start servers of their own, and which folder that is.
+    programs: Option<(&'static str, fn(&Workspace) -> PathBuf)>,
     /// Makes its data in the empty room, and returns the command that serves it in the foreground.
     prepare: fn(&Workspace, &Room) -> Result<Command>,
     answers: fn(&Room) -> bool,
@@ -35,23 +39,52 @@ struct Service {
 
 const ALL: &[Service] = &[postgres::SERVICE, mariadb::SERVICE, mongodb::SERVICE, s3::SERVICE];
 
-pub(crate) fn run(workspace: &Workspace, command: &str) -> Result<()> {
-    match command {
-        "up" => {
+/// Those that run only for who asks for them, in the place of the one of [`ALL`] with the same variable.
+const OTHERS: &[Service] = &[mysql::SERVICE];
+
+pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["up"] => {
             up(workspace)?;
             status(workspace)
         }
-        "down" => down(workspace, ALL),
-        "status" => status(workspace),
-        _ => bail!("`services {command}` is not a command; there are `up`, `down` and `status`"),
+        ["up", name] => {
+            let Some(service) = OTHERS.iter().find(|service| service.name == *name) else {
+                bail!("`{name}` is none of the services that run only when they are asked for: `mysql`");
+            };
+            up_with(workspace, Some(service))?;
+            status(workspace)
+        }
+        ["down"] => {
+            down(workspace, OTHERS)?;
+            down(workspace, ALL)
+        }
+        ["status"] => status(workspace),
+        _ => bail!(
+            "`services {}` is not a command; there are `up`, `up mysql`, `down` and `status`",
+            arguments.join(" ")
+        ),
     }
+}
+
+/// Each of [`ALL`], or who runs in its place.
+fn chosen<'s>(workspace: &Workspace, asked: Option<&'s Service>) -> Vec<&'s Service> {
+    let runs = |service: &&Service| room(workspace, service).runs();
+    let others: Vec<&Service> = OTHERS.iter().filter(runs).chain(asked).collect();
+    let place = |service: &'s Service| {
+        let mut others = others.iter().rev();
+        let other = others.find(|other| other.variable == service.variable);
+        other.copied().unwrap_or(service)
+    };
+    ALL.iter().map(place).collect()
 }
 
 /// Does `work` while all services run, and stops those again that it had to start.
 pub(crate) fn during<T>(workspace: &Workspace, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let running: Vec<bool> = ALL.iter().map(|service| room(workspace, service).runs()).collect();
+    let services = chosen(workspace, None);
+    let running: Vec<bool> = services.iter().map(|service| room(workspace, service).runs()).collect();
     let result = up(workspace).and_then(|()| work());
-    for (service, ran) in ALL.iter().zip(running) {
+    for (service, ran) in services.into_iter().zip(running) {
         if !ran {
             down(workspace, std::slice::from_ref(service))?;
         }
@@ -60,8 +93,12 @@ pub(crate) fn during<T>(workspace: &Workspace, work: impl FnOnce() -> Result<T>)
 }
 
 fn up(workspace: &Workspace) -> Result<()> {
+    up_with(workspace, None)
+}
+
+fn up_with(workspace: &Workspace, asked: Option<&Service>) -> Result<()> {
     let _lock = lock(workspace)?;
-    for service in ALL {
+    for service in chosen(workspace, asked) {
         let room = room(workspace, service);
         if std::env::var_os(service.variable).is_none() && !(room.runs() && (service.answers)(&room)) {
             println!("starting {}", service.name);
@@ -86,11 +123,11 @@ fn down(workspace: &Workspace, services: &[Service]) -> Result<()> {
 }
 
 fn status(workspace: &Workspace) -> Result<()> {
-    for service in ALL {
+    for service in chosen(workspace, None) {
         let room = room(workspace, service);
         match std::env::var(service.variable) {
             Ok(url) => println!("{}={url}  # by the environment", service.variable),
-            Err(_) if room.runs() => println!("{}={}", service.variable, (service.url)(&room)),
+            Err(_) if room.runs() => print!("{}", variables(workspace, service, &room)),
             Err(_) => println!("{} is down", service.name),
         }
     }
@@ -99,14 +136,23 @@ fn status(workspace: &Workspace) -> Result<()> {
 
 fn write_urls(workspace: &Workspace) -> Result<()> {
     let mut text = String::new();
-    for service in ALL {
+    for service in chosen(workspace, None) {
         let room = room(workspace, service);
         if room.runs() {
-            text += &format!("{}={}\n", service.variable, (service.url)(&room));
+            text += &variables(workspace, service, &room);
         }
     }
     let file = workspace.target.join("services/services.env");
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// What tests have to know of it, a variable a line.
+fn variables(workspace: &Workspace, service: &Service, room: &Room) -> String {
+    let mut lines = format!("{}={}\n", service.variable, (service.url)(room));
+    if let Some((variable, folder)) = service.programs {
+        lines += &format!("{variable}={}\n", folder(workspace).display());
+    }
+    lines
 }
 
 fn room(workspace: &Workspace, service: &Service) -> Room {

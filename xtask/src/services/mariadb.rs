@@ -16,6 +16,7 @@ use crate::workspace::Workspace;
 pub(super) const SERVICE: Service = Service {
     name: "mariadb",
     variable: "NINEFOLD_TEST_MYSQL",
+    programs: None,
     prepare,
     answers,
     url: |room| format!("mysql://root@127.0.0.1:{}/mysql", room.port()),
@@ -61,7 +62,7 @@ fn own(mut command: Command, room: &Room) -> Command {
 }
 
 /// The server speaks first in this protocol.
-fn answers(room: &Room) -> bool {
+pub(super) fn answers(room: &Room) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", room.port())) else {
         return false;
     };

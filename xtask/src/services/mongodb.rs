@@ -14,6 +14,7 @@ use crate::workspace::Workspace;
 pub(super) const SERVICE: Service = Service {
     name: "mongodb",
     variable: "NINEFOLD_TEST_MONGODB",
+    programs: None,
     prepare,
     answers: |room| TcpStream::connect(("127.0.0.1", room.port())).is_ok(),
     url: |room| format!("mongodb://127.0.0.1:{}/?replicaSet=secantus", room.port()),

@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 pub(super) const SERVICE: Service = Service {
     name: "postgres",
     variable: "NINEFOLD_TEST_POSTGRES",
+    programs: None,
     prepare,
     answers,
     url: |room| format!("postgresql://ninefold@127.0.0.1:{}/postgres", room.port()),

@@ -13,6 +13,7 @@ use crate::workspace::Workspace;
 pub(super) const SERVICE: Service = Service {
     name: "s3",
     variable: "NINEFOLD_TEST_S3",
+    programs: None,
     prepare,
     answers: |room| TcpStream::connect(("127.0.0.1", room.port())).is_ok(),
     url: |room| format!("http://127.0.0.1:{}", room.port()),
