@@ -50,6 +50,20 @@ pub fn mysql_processes() -> &'static str {
     }
 }
 
+/// Asks such a server how many wait for a lock in the database.
+pub fn mysql_lock_waits() -> &'static str {
+    match mysql_programs() {
+        Some(_) => {
+            "SELECT COUNT(DISTINCT w.requesting_thread_id) FROM performance_schema.data_lock_waits w \
+             JOIN performance_schema.threads t ON t.thread_id = w.requesting_thread_id WHERE t.processlist_db = DATABASE()"
+        }
+        None => {
+            "SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p \
+             ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'"
+        }
+    }
+}
+
 /// Where programs are looked for: those of the database servers first.
 pub fn path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();

@@ -11,7 +11,7 @@ mod mongodb;
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::services::mysql_processes;
+use testkit::services::mysql_lock_waits;
 use tokio::time::{sleep, timeout};
 
 use house::{House, Kind, Side, is_unavailable, side_connections};
@@ -258,7 +258,7 @@ pub(crate) async fn given_up(mutant: Option<&str>) -> Vec<String> {
         let made = house.proxy.accepted();
         let (conditions, attempted): (&[&str], _) = match kind {
             Kind::Postgres => (&["40001", "40P01"], "SELECT nextval('attempt')"),
-            Kind::MariaDb => (&["1213"], "SELECT nextval(attempt)"),
+            Kind::MariaDb => (&["1213"], "SELECT n + 1 FROM attempt"),
         };
         for condition in conditions {
             for (failures, attempts, works) in [(3, 4, true), (1_000, ATTEMPTS_MAX, false)] {
@@ -361,16 +361,11 @@ async fn a_deadlock_is_no_answer() {
         let waits = match kind {
             Kind::Postgres => {
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                    .to_owned()
             }
-            Kind::MariaDb => format!(
-                "SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN {} p \
-                 ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'",
-                mysql_processes()
-            ),
+            Kind::MariaDb => mysql_lock_waits(),
         };
         // Within a transaction PostgreSQL doesn't look again.
-        house.side().await.wait_until(&waits, 1).await;
+        house.side().await.wait_until(waits, 1).await;
         hold_too(&mut side, &first).await;
         side.run("COMMIT").await;
         let answer = writing.await.unwrap();

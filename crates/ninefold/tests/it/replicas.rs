@@ -398,6 +398,28 @@ async fn a_replica_whose_log_would_not_tell_its_own_writes_is_not_read_from() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_is_strict_no_more_is_not_read_from() {
+    if mysql_programs().is_some() {
+        // MySQL is always as strict as MariaDB is with this setting.
+        return;
+    }
+    let pair = Pair::new(Kind::MariaDb).await;
+    let mut server = pair.serve(&[ANY_LAG]).await;
+    let visitor = server.client();
+    let (ana, bea) = (sign_up(&visitor, "ana").await, sign_up(&visitor, "bea").await);
+    pair.until_used(&bea, &ana, "before").await;
+    pair.beside_standby().await.run("SET GLOBAL gtid_strict_mode = 0").await;
+    for round in 0..10 {
+        create(&ana, &format!("{round}")).await;
+        assert!(texts(&bea).await.contains(&format!("{round}")), "{round}");
+    }
+    let is_told = |line: &str| line.contains("is not read from") && line.contains("`gtid_strict_mode`");
+    if !server.said.iter().any(|said| is_told(said)) {
+        server.line_with(is_told).await;
+    }
+}
+
 #[tokio::test]
 async fn a_primary_that_nobody_can_follow_is_refused() {
     let (database, dir) = (OwnDatabase::new(), folder(SCHEMA));

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use engine::model::Value;
 use mysql_async::Error;
 use mysql_async::prelude::Queryable as _;
 
@@ -13,21 +14,29 @@ use super::error::described;
 use super::gtid::Gtids;
 use super::options::{MySqlOpenError, MySqlOptions};
 use super::pool::{self, Connection, MySqlWire, Pool, READS_ONLY};
-use crate::dialect::Server;
+use crate::dialect::{Dialect as _, MySql, Server};
 use crate::migrate::mysql::system;
 use crate::replicas::{self, Probe};
 
 pub(super) type Replicas = replicas::Replicas<MySqlProbe>;
 
-/// How far a server has replayed the log of the one that it follows; null where it may be written to.
-pub(super) fn progress(server: Server) -> String {
-    let position = match server {
+/// How far a server has replayed the log of the one that it follows; null where it may be written to, its log would not tell it, or the database isn't
+/// the one of this name.
+pub(super) fn progress(dialect: &MySql, identity: &str) -> String {
+    let (strict, position) = match dialect.0 {
         // Where it was written to itself, its own last transaction.
-        Server::MariaDb => "@@global.gtid_current_pos",
-        Server::MySql => "@@global.gtid_executed",
+        Server::MariaDb => (STRICT, "@@global.gtid_current_pos"),
+        Server::MySql => ("TRUE", "@@global.gtid_executed"),
     };
-    format!("SELECT IF({READS_ONLY}, {position}, NULL)")
+    let mut name = String::new();
+    dialect.literal(&mut name, &Value::text(identity));
+    format!(
+        "SELECT IF({READS_ONLY} AND {strict} AND {} = {name}, {position}, NULL)",
+        system::IDENTITY
+    )
 }
+
+const STRICT: &str = "@@global.gtid_strict_mode";
 
 /// Whether a server only reads, whether it has a log for others to follow, and which transactions are in it.
 fn written(server: Server) -> String {
@@ -131,10 +140,13 @@ impl Probe for MySqlProbe {
     }
 
     async fn replayed(&mut self) -> Result<Gtids, String> {
-        let server = self.connection.dialect.0;
-        let asked = self.connection.conn.query_first(progress(server)).await;
+        let question = progress(self.connection.dialect, &self.identity);
+        let asked = self.connection.conn.query_first(question).await;
         let answer = asked.map_err(failed)?;
-        replayed(server, answer).ok_or_else(|| "it may be written to: `read_only` is off".to_owned())
+        replayed(self.connection.dialect.0, answer).ok_or_else(|| {
+            "it may be written to: `read_only` is off; or `gtid_strict_mode` is, on MariaDB; or it holds another database now"
+                .to_owned()
+        })
     }
 }
 
@@ -154,6 +166,25 @@ fn failed(error: Error) -> String {
 mod tests {
     use super::*;
     use crate::mysql::testing::Database;
+
+    #[test]
+    fn a_database_of_another_name_says_nothing_of_how_far_it_is() {
+        let mut database = Database::empty();
+        database.command(
+            "CREATE TABLE _ninefold_meta (`key` varchar(40) PRIMARY KEY, value longtext); \
+             INSERT INTO _ninefold_meta VALUES ('identity', 'ours')",
+        );
+        let (runtime, connection) = database.connection();
+        for (name, is_told) in [("ours", true), ("a stranger's", false)] {
+            let question = progress(connection.dialect, name)
+                .replace(READS_ONLY, "TRUE")
+                .replace(STRICT, "TRUE");
+            let told = runtime
+                .block_on(connection.conn.query_first::<Option<String>, _>(question))
+                .unwrap();
+            assert_eq!(told.flatten().is_some(), is_told, "{name}");
+        }
+    }
 
     #[test]
     fn a_server_that_only_reads_is_known_by_a_number_and_by_a_word() {

@@ -21,8 +21,8 @@ const SORT_BYTES_MAX: u32 = 64 << 20;
 pub(crate) struct MySqlSession<'c> {
     connection: &'c mut Connection,
     model: &'c Model,
-    /// Whether the server is to say, before the next statement, how far it has followed another.
-    asks_progress: bool,
+    /// The name of the database of which the server is to say, before the next statement, how far it has followed another.
+    asks_progress: Option<String>,
     progress: Option<Gtids>,
     conflict: bool,
     lost: bool,
@@ -33,7 +33,7 @@ impl<'c> MySqlSession<'c> {
         Self {
             connection,
             model,
-            asks_progress: false,
+            asks_progress: None,
             progress: None,
             conflict: false,
             lost: false,
@@ -50,20 +50,20 @@ impl<'c> MySqlSession<'c> {
         self.lost
     }
 
-    /// Has the server say, before the next statement, how far it has followed another: with a command in the same round trip.
-    pub(super) fn ask_progress(&mut self) {
-        self.asks_progress = true;
+    /// Has the server say, before the next statement, how far it has followed another with the database of this name: with a command in the same round trip.
+    pub(super) fn ask_progress(&mut self, identity: String) {
+        self.asks_progress = Some(identity);
     }
 
-    /// What it said; `None`: it follows no other, or nothing was asked of it.
+    /// What it said; `None`: it follows no other, holds another database, or nothing was asked of it.
     pub(super) fn take_progress(&mut self) -> Option<Gtids> {
         self.progress.take()
     }
 
     /// Text of ours with nothing to bind and no rows, such as `BEGIN`.
     pub(super) async fn command(&mut self, text: &str) -> Result<(), StoreError> {
-        if std::mem::take(&mut self.asks_progress) {
-            let question = progress(self.connection.dialect.0);
+        if let Some(identity) = self.asks_progress.take() {
+            let question = progress(self.connection.dialect, &identity);
             return self.hear_progress(&format!("{question}; {text}")).await;
         }
         self.connection.is_busy = true;
@@ -113,8 +113,9 @@ impl Session for MySqlSession<'_> {
     }
 
     async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
-        if std::mem::take(&mut self.asks_progress) {
-            self.hear_progress(&progress(self.connection.dialect.0)).await?;
+        if let Some(identity) = self.asks_progress.take() {
+            self.hear_progress(&progress(self.connection.dialect, &identity))
+                .await?;
         }
         self.connection.is_busy = true;
         let mut rows = self

@@ -234,10 +234,12 @@ impl MySqlStore {
         work: Reading<P, T>,
     ) -> Result<T, StoreError> {
         let deadline = self.until(deadline);
-        if let (Freshness::Recent { since }, Some(replicas)) = (freshness, &self.replicas) {
+        if let (Freshness::Recent { since }, Some(replicas)) = (freshness, &self.replicas)
+            && let Some(identity) = replicas.identity()
+        {
             let asking = |mut lease: Lease| async move {
                 let mut session = MySqlSession::new(lease.connection(), question.0);
-                session.ask_progress();
+                session.ask_progress(identity);
                 let read = carry_out(&mut session, question, several, work).await;
                 let progress = session.take_progress();
                 (lease, progress, read)

@@ -107,6 +107,11 @@ impl<P: Probe> Replicas<P> {
         })
     }
 
+    /// The primary's, as long as it can be reached.
+    pub(crate) fn identity(&self) -> Option<P::Identity> {
+        self.shared.identity.borrow().clone()
+    }
+
     /// Has one answer that is far enough for what was acknowledged before `since`; `None`: none can, and the primary has to.
     /// `work` asks it how far it is before it reads.
     pub(crate) async fn read<T, F>(

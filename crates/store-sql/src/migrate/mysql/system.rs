@@ -86,6 +86,8 @@ const FORMAT_KEY: &str = "format";
 const STRUCTURE_KEY: &str = "structure";
 const PROGRESS_KEY: &str = "progress";
 const IDENTITY_KEY: &str = "identity";
+/// By what copies of the database are known, within a statement; null where nobody has asked for it yet.
+pub(crate) const IDENTITY: &str = "(SELECT value FROM _ninefold_meta WHERE `key` = 'identity')";
 
 /// Brings our own tables to the newest format. Cheap when they are there already.
 pub(super) async fn prepare(connection: &mut Connection) -> Result<(), Error> {
