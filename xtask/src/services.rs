@@ -23,14 +23,17 @@ use crate::workspace::Workspace;
 pub(crate) use postgres::Durable;
 use room::Room;
 
+/// A variable, and the folder that it names.
+type Programs = (&'static str, fn(&Workspace) -> PathBuf);
+
 /// One kind of server. A new one is a file beside this one, and a line in [`ALL`].
 struct Service {
     /// Of its folder.
     name: &'static str,
     /// The environment variable that holds its URL.
     variable: &'static str,
-    /// The variable that holds where its programs are, for tests that start servers of their own, and which folder that is.
-    programs: Option<(&'static str, fn(&Workspace) -> PathBuf)>,
+    /// For tests that start servers of their own, where its own are not found otherwise.
+    programs: Option<Programs>,
     /// Makes its data in the empty room, and returns the command that serves it in the foreground.
     prepare: fn(&Workspace, &Room) -> Result<Command>,
     answers: fn(&Room) -> bool,

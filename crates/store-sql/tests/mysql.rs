@@ -1,4 +1,4 @@
-//! MariaDB passes what every store must.
+//! MariaDB passes what every store must, and MySQL, where that is what the tests run on.
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //!
 //! `DISABLED` (the default), `REQUIRED`, `VERIFY_CA` and `VERIFY_IDENTITY` mean what they mean to every client of MySQL:
 //! the second encrypts and doesn't ask who is at the other end. The others do: against the certificates of `ssl-ca`, a
-//! PEM file, or those that browsers know.
+//! PEM file, or those that browsers know. The driver asks for the host's name with both.
 
 use std::path::PathBuf;
 

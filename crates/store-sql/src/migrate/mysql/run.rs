@@ -46,7 +46,7 @@ pub(super) async fn run(
     for step in steps.iter().skip(progress.step) {
         for action in step.actions.iter().skip(progress.action) {
             if let Err(stop) = runner.act(action).await {
-                if let Action::Replace(change) = action {
+                if let Some(change) = begun(step, progress.action) {
                     runner.withdraw(change, &mut progress).await?;
                 }
                 return Err(stop.at(&step.step));
@@ -61,6 +61,16 @@ pub(super) async fn run(
         runner.remember(&progress).await?;
     }
     Ok(())
+}
+
+/// What the column is for that the step has made by the time it comes to that action, and not yet put in its place.
+fn begun(step: &Rendered, action: usize) -> Option<&Replace> {
+    let (done, rest) = step.actions.split_at(action);
+    let is_beside = done.iter().any(|action| matches!(action, Action::Convert(_)));
+    rest.iter().find_map(|action| match action {
+        Action::Replace(change) if is_beside => Some(change),
+        _ => None,
+    })
 }
 
 pub(super) fn is_in_use(error: &Error) -> bool {

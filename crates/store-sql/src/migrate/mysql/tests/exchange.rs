@@ -179,6 +179,41 @@ fn what_is_cut_off_while_it_is_withdrawn_is_brought_to_its_end() {
 }
 
 #[test]
+fn what_is_refused_between_conversion_and_exchange_is_withdrawn() {
+    let schema = |kind: &str, more: &str| {
+        format!("type A @collection(key: [\"x\"]) {{ x: {kind} {more} }} type B @collection {{ a: A n: Int }}")
+    };
+    let mut database = Database::of(&model(&schema("String!", "")));
+    run(
+        &mut database,
+        "INSERT INTO a (x, created, updated, version) VALUES ('1', '1970-01-01', '1970-01-01', 3)",
+    );
+    let name = rows(&mut database, "SELECT DATABASE()").remove(0);
+    let user = name.trim_start_matches("test_");
+    // Nobody who may take away the foreign key of `b`.
+    run(
+        &mut database,
+        &format!(
+            "CREATE USER '{user}'; \
+             GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, INDEX, DROP, REFERENCES, LOCK TABLES ON {name}.* TO '{user}'; \
+             GRANT ALTER ON {name}.a TO '{user}'"
+        ),
+    );
+    let target = Target::of(&model(&schema("Int!", "")));
+    let mut limited = database.beside_as(user);
+    let (runtime, _) = database.connection();
+    let result = runtime.block_on(apply(&mut limited, &target, &Folder::default(), DEV));
+    run(&mut database, &format!("DROP USER '{user}'"));
+    let reason = refused(result);
+    assert!(reason.contains("ALTER command denied"), "{reason}");
+    let beside = "SELECT count(*) FROM information_schema.columns \
+                  WHERE table_schema = DATABASE() AND column_name = '_ninefold_converted'";
+    assert_eq!(rows(&mut database, beside), ["0"]);
+    is_sound(&mut database, &Structure::of(&model(&schema("String!", ""))));
+    migrate(&mut database, &schema("String!", "y: Int"), DEV).unwrap();
+}
+
+#[test]
 fn keys_that_would_be_the_same_stop_it() {
     let schema = |kind: &str| format!("type A @collection(key: [\"x\"]) {{ x: {kind} }}");
     let mut database = Database::of(&model(&schema("String!")));
