@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::runtime::Builder;
 
 use super::{mysql, postgres, sqlite};
+use crate::dialect::Server;
 use crate::mysql::testing::OwnDatabase;
 use crate::postgres::testing::Schema;
 
@@ -99,18 +100,23 @@ fn pagila_on_postgres() {
 }
 
 #[test]
-fn sakila_on_mariadb() {
+fn sakila_on_mysql() {
     let own = OwnDatabase::new();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let database = runtime.block_on(async {
+    let (server, database) = runtime.block_on(async {
         let mut connection = crate::mysql::connected(&own.url()).await.unwrap();
         let made = connection.conn.query_drop(include_str!("fixtures/sakila_mysql.sql"));
         made.await.unwrap();
-        mysql(&own.url()).await.unwrap()
+        (connection.dialect.0, mysql(&own.url()).await.unwrap())
     });
     drop(runtime);
     let written = schema(&database, "mysql://db.example.com/sakila");
     let said = Model::examine(&written.schema, "schema.graphql").1;
     assert!(said.is_empty(), "{said}\n{}", written.schema);
-    insta::assert_snapshot!(written.schema);
+    // They write conditions in ways of their own, and have another order of names.
+    let name = match server {
+        Server::MySql => "sakila_on_mysql",
+        Server::MariaDb => "sakila_on_mariadb",
+    };
+    insta::assert_snapshot!(name, written.schema);
 }
