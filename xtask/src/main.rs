@@ -46,6 +46,8 @@ Environment:
   NINEFOLD_CHROMIUM  the Chromium or Chrome that the browser tests drive, when it is not on the PATH
   NINEFOLD_TEST_POSTGRES, NINEFOLD_TEST_MYSQL, NINEFOLD_TEST_MONGODB
                      the URLs of servers to test against instead of those of `services`; the tests make databases there
+  NINEFOLD_TEST_MYSQL_PROGRAMS
+                     the folder with `mysqld`, `mysql` and `mysqldump`, where the second is MySQL and not MariaDB
 ";
 
 fn main() -> ExitCode {
