@@ -14,6 +14,13 @@ pub(crate) struct Statement<'a> {
     pub(crate) columns: Vec<Kind>,
 }
 
+impl Statement<'_> {
+    /// Whether it reads, and does nothing else.
+    pub(crate) fn is_select(&self) -> bool {
+        self.text.starts_with("SELECT ") || self.text.starts_with("WITH ")
+    }
+}
+
 pub(super) struct Sql<'a> {
     pub(super) dialect: &'static dyn Dialect,
     text: String,

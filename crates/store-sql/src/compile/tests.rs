@@ -266,6 +266,7 @@ fn messages(model: &engine::Model, sort: &[(&str, bool)], after: Option<Vec<Valu
         limit: 30,
         count: false,
         projection: projection(model, "Message", &["id", "body"]),
+        as_json: false,
         bindings: bindings(),
         freshness: Freshness::Latest,
         deadline: Instant::now(),
