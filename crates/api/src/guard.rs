@@ -10,8 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use engine::Error;
 use futures::FutureExt;
@@ -42,13 +41,18 @@ struct Asked {
     method: Method,
     path: String,
     /// The path's template; all that the log gets to see of it.
-    route: Option<MatchedPath>,
+    template: Option<&'static str>,
     had_credentials: bool,
     started: Instant,
 }
 
-pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request, &shared);
+pub(crate) async fn guard<A: Future<Output = Response>>(
+    shared: &Shared,
+    template: Option<&'static str>,
+    mut request: Request,
+    answer: impl FnOnce(Request) -> A,
+) -> Response {
+    let asked = Asked::of(&request, shared, template);
     request.extensions_mut().insert(asked.about.clone());
     // The access log has the rest, under the same id.
     let span = tracing::info_span!(
@@ -58,7 +62,7 @@ pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, ne
     );
     let answer = AssertUnwindSafe(tokio::time::timeout(
         shared.config.request_timeout + GRACE,
-        next.run(request),
+        answer(request),
     ));
     async move {
         let response = match answer.catch_unwind().await {
@@ -75,7 +79,7 @@ pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, ne
 }
 
 impl Asked {
-    fn of(request: &Request, shared: &Shared) -> Self {
+    fn of(request: &Request, shared: &Shared, template: Option<&'static str>) -> Self {
         let started = Instant::now();
         let headers = request.headers();
         let peer = request
@@ -90,14 +94,10 @@ impl Asked {
             },
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            route: request.extensions().get::<MatchedPath>().cloned(),
+            template,
             had_credentials: headers.contains_key(header::AUTHORIZATION),
             started,
         }
-    }
-
-    fn route(&self) -> &str {
-        self.route.as_ref().map_or("none", MatchedPath::as_str)
     }
 
     fn finish(&self, mut response: Response) -> Response {
@@ -135,7 +135,7 @@ impl Asked {
             parent: None,
             request_id = &*self.about.request_id,
             method = %self.method,
-            route = self.route(),
+            route = self.template.unwrap_or("none"),
             status = response.status().as_u16(),
             duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
         );

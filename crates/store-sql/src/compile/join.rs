@@ -80,7 +80,7 @@ impl<'a> Compiler<'a> {
         self.sql.push(") SELECT p.*");
     }
 
-    pub(super) fn from_page(&mut self) {
+    pub(super) fn read_page(&mut self) {
         self.sql.push(" FROM ").push(PAGE).push(" AS p");
     }
 

@@ -81,7 +81,7 @@ pub(crate) fn list<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a ListPlan
     if joins {
         compiler.end_page();
         compiler.select_joined(&plan.projection, &mut layout);
-        compiler.from_page();
+        compiler.read_page();
         compiler.join(&plan.projection, &layout, Holder::Page);
         compiler.order(collection, &plan.sort, &layout);
     }

@@ -115,23 +115,16 @@ impl Session for PostgresSession<'_> {
         let asks_progress = std::mem::take(&mut self.asks_progress);
         let Connection { client, statements, .. } = &mut *self.connection;
         let (mut said, mut unreadable) = (None, None);
-        let asked = async {
-            let question = match asks_progress {
-                true => Some(statements.prepared(client, PROGRESS).await?),
-                false => None,
-            };
+        let asked = if asks_progress {
+            let reading = read_with_progress(client, statements, &statement, opening, row, &mut unreadable);
+            // Apart in memory: most reads ask for none.
+            Box::pin(reading).await.map(|progress| said = progress)
+        } else {
             let reading = read(client, statements, &statement, row, &mut unreadable);
-            let asking = together(client, opening, reading);
-            let Some(question) = question else {
-                let (opened, asked) = asking.await;
-                return opened.and(asked);
-            };
-            // Each is sent when it is polled for the first time: what is read is as far at least.
-            let (progress, (opened, asked)) = futures::join!(progress(client, &question), asking);
-            said = progress?;
+            let (opened, asked) = together(client, opening, reading).await;
             opened.and(asked)
         };
-        asked.await.map_err(|error| self.failed(&error))?;
+        asked.map_err(|error| self.failed(&error))?;
         self.progress = said.or(self.progress);
         unreadable.map_or(Ok(()), Err)
     }
@@ -167,6 +160,23 @@ async fn together<T>(
         Some(opening) => futures::join!(client.batch_execute(opening), work),
         None => (Ok(()), work.await),
     }
+}
+
+/// The same, and how far the server has followed another: what is read is as far at least.
+async fn read_with_progress(
+    client: &Client,
+    statements: &mut Statements,
+    statement: &Statement<'_>,
+    opening: Option<&'static str>,
+    each: EachRow<'_>,
+    unreadable: &mut Option<StoreError>,
+) -> Result<Option<Lsn>, Error> {
+    let question = statements.prepared(client, PROGRESS).await?;
+    let asking = together(client, opening, read(client, statements, statement, each, unreadable));
+    // Each is sent when it is polled for the first time.
+    let (progress, (opened, asked)) = futures::join!(progress(client, &question), asking);
+    opened.and(asked)?;
+    progress
 }
 
 /// Tells of each row. A value that is none of its kind is `unreadable`, and ends it.

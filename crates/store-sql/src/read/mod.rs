@@ -97,8 +97,19 @@ pub(crate) async fn finish<S: Session>(
     mut rows: Vec<Columns>,
 ) -> Result<Vec<Row>, StoreError> {
     hide(&mut rows, layout);
-    let mut budget = related::RECORDS_MAX;
-    related::expand(session, frame, projection, layout, &mut rows, &mut budget).await?;
+    if !is_one_statement(projection) {
+        let mut budget = related::RECORDS_MAX;
+        // Apart in memory, so that what expands nothing has no room for it.
+        Box::pin(related::expand(
+            session,
+            frame,
+            projection,
+            layout,
+            &mut rows,
+            &mut budget,
+        ))
+        .await?;
+    }
     Ok(rows.into_iter().map(|row| into_row(row, layout)).collect())
 }
 

@@ -324,7 +324,7 @@ impl List {
     }
 
     /// Asked for values instead of JSON.
-    pub(super) async fn as_values(self) -> Result<Page, Error> {
+    pub(super) async fn in_values(self) -> Result<Page, Error> {
         let reply = self.caller.engine.list(&self.caller.ctx(), &self.request).await?;
         Ok(Page::written(reply))
     }

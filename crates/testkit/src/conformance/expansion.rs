@@ -194,7 +194,7 @@ pub(super) async fn pages_are_the_same_as_values_and_as_json(database: Db) {
         let mut walked = Vec::new();
         let mut next = Some(list(1));
         while let Some(list) = next.take() {
-            let (as_json, as_values) = (list.clone().await.unwrap(), list.clone().as_values().await.unwrap());
+            let (as_json, as_values) = (list.clone().await.unwrap(), list.clone().in_values().await.unwrap());
             assert_eq!(as_json, as_values, "{shape:?}");
             next = as_json.next.map(|cursor| list.after(&cursor));
             walked.extend(as_json.items);
