@@ -10,7 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use engine::Error;
 use futures::FutureExt;
@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct About {
     pub(crate) request_id: Arc<str>,
     pub(crate) deadline: Instant,
-    pub(crate) address: Option<IpAddr>,
+    pub(crate) address: IpAddr,
 }
 
 /// What the answer needs to know of the request when that is gone.
@@ -48,11 +48,11 @@ struct Asked {
 
 pub(crate) async fn guard<A: Future<Output = Response>>(
     shared: &Shared,
-    template: Option<&'static str>,
+    (peer, template): (SocketAddr, Option<&'static str>),
     mut request: Request,
     answer: impl FnOnce(Request) -> A,
 ) -> Response {
-    let asked = Asked::of(&request, shared, template);
+    let asked = Asked::of(&request, shared, peer, template);
     request.extensions_mut().insert(asked.about.clone());
     // The access log has the rest, under the same id.
     let span = tracing::info_span!(
@@ -79,18 +79,14 @@ pub(crate) async fn guard<A: Future<Output = Response>>(
 }
 
 impl Asked {
-    fn of(request: &Request, shared: &Shared, template: Option<&'static str>) -> Self {
+    fn of(request: &Request, shared: &Shared, peer: SocketAddr, template: Option<&'static str>) -> Self {
         let started = Instant::now();
         let headers = request.headers();
-        let peer = request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|peer| peer.0.ip());
         Self {
             about: About {
                 request_id: request_id(headers),
                 deadline: started + shared.config.request_timeout,
-                address: client_address(peer, headers, &shared.config.trusted_proxies),
+                address: client_address(peer.ip(), headers, &shared.config.trusted_proxies),
             },
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
@@ -173,9 +169,9 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
 }
 
 /// The nearest address that isn't one of our own proxies'.
-fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut nearest = peer?;
+    let mut nearest = peer;
     let forwarded = headers
         .get_all("x-forwarded-for")
         .iter()
@@ -186,7 +182,7 @@ fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]
     {
         nearest = hop;
     }
-    Some(nearest.to_canonical())
+    nearest.to_canonical()
 }
 
 /// The trace that the caller is part of (W3C Trace Context).

@@ -1,5 +1,6 @@
 //! All surfaces as one: what every request passes on its way in and out, and who answers where.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,9 +90,9 @@ impl Surfaces {
         }))
     }
 
-    /// The client's address, in scope of rules and of rate limits, is the request's
-    /// [`ConnectInfo`](axum::extract::ConnectInfo).
-    pub async fn answer(&self, request: Request) -> Response {
+    /// `peer` is who holds the other end of the connection: the client, or a proxy that says who is. Its address is in
+    /// scope of rules and of rate limits.
+    pub async fn answer(&self, peer: SocketAddr, request: Request) -> Response {
         let Outside {
             shared,
             inside,
@@ -99,7 +100,7 @@ impl Surfaces {
         } = &*self.0;
         let template = templates.at(request.uri().path()).ok().map(|found| *found.value);
         // Boxed once, as the guard moves it about.
-        guard::guard(shared, template, request, |request| {
+        guard::guard(shared, (peer, template), request, |request| {
             Box::pin(inner(inside.clone(), request))
         })
         .await

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use api::Surfaces;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -46,10 +45,9 @@ impl Routes {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = surfaces;
     }
 
-    async fn answer(&self, peer: SocketAddr, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        request.extensions_mut().insert(ConnectInfo(peer));
+    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let surfaces = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(surfaces.answer(request.map(Body::new)).await)
+        Ok(surfaces.answer(peer, request.map(Body::new)).await)
     }
 }
 

@@ -92,7 +92,12 @@ fn put_array(items: &[Value], of: &Type, out: &mut BytesMut) -> Result<(), Failu
 /// What a row holds at a place. `None`: no value of this kind.
 pub(crate) fn value(row: &Row, place: usize, kind: Kind) -> Option<ValueRef<'_>> {
     let ty = row.columns().get(place)?.type_();
-    row.try_get::<_, Raw<'_>>(place).ok()?.value(base(ty), kind)
+    let raw = row.try_get::<_, Raw<'_>>(place).ok()?;
+    // Few columns are of a domain, so what it is made of is asked second. Any type is read as text.
+    match raw.value(ty, kind) {
+        None => raw.value(base(ty), kind),
+        value => value,
+    }
 }
 
 /// A column of a result as the server sent it; `None` for null.
@@ -134,7 +139,7 @@ impl<'a> Raw<'a> {
             Kind::Date if *ty == Type::DATE => ValueRef::Date(Date(i32::from_be_bytes(array(raw)?) + EPOCH_DAYS)),
             Kind::Id if *ty == Type::UUID => ValueRef::Id(Uuid::from_slice(raw).ok()?),
             Kind::Json => {
-                let text = if *ty == Type::JSONB { raw.get(1..)? } else { raw };
+                let text = if *base(ty) == Type::JSONB { raw.get(1..)? } else { raw };
                 ValueRef::Json(std::str::from_utf8(text).ok()?)
             }
             _ => return None,
