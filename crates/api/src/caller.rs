@@ -47,7 +47,7 @@ pub(crate) fn context(parts: &Parts, principal: Principal) -> Ctx {
         principal,
         request_id,
         deadline,
-        address,
+        address: Some(address),
         reads: Reads::Latest,
     }
 }

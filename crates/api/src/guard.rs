@@ -10,8 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use engine::Error;
 use futures::FutureExt;
@@ -33,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct About {
     pub(crate) request_id: Arc<str>,
     pub(crate) deadline: Instant,
-    pub(crate) address: Option<IpAddr>,
+    pub(crate) address: IpAddr,
 }
 
 /// What the answer needs to know of the request when that is gone.
@@ -42,13 +41,18 @@ struct Asked {
     method: Method,
     path: String,
     /// The path's template; all that the log gets to see of it.
-    route: Option<MatchedPath>,
+    template: Option<&'static str>,
     had_credentials: bool,
     started: Instant,
 }
 
-pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request, &shared);
+pub(crate) async fn guard<A: Future<Output = Response>>(
+    shared: &Shared,
+    (peer, template): (SocketAddr, Option<&'static str>),
+    mut request: Request,
+    answer: impl FnOnce(Request) -> A,
+) -> Response {
+    let asked = Asked::of(&request, shared, peer, template);
     request.extensions_mut().insert(asked.about.clone());
     // The access log has the rest, under the same id.
     let span = tracing::info_span!(
@@ -58,7 +62,7 @@ pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, ne
     );
     let answer = AssertUnwindSafe(tokio::time::timeout(
         shared.config.request_timeout + GRACE,
-        next.run(request),
+        answer(request),
     ));
     async move {
         let response = match answer.catch_unwind().await {
@@ -75,29 +79,21 @@ pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, ne
 }
 
 impl Asked {
-    fn of(request: &Request, shared: &Shared) -> Self {
+    fn of(request: &Request, shared: &Shared, peer: SocketAddr, template: Option<&'static str>) -> Self {
         let started = Instant::now();
         let headers = request.headers();
-        let peer = request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|peer| peer.0.ip());
         Self {
             about: About {
                 request_id: request_id(headers),
                 deadline: started + shared.config.request_timeout,
-                address: client_address(peer, headers, &shared.config.trusted_proxies),
+                address: client_address(peer.ip(), headers, &shared.config.trusted_proxies),
             },
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            route: request.extensions().get::<MatchedPath>().cloned(),
+            template,
             had_credentials: headers.contains_key(header::AUTHORIZATION),
             started,
         }
-    }
-
-    fn route(&self) -> &str {
-        self.route.as_ref().map_or("none", MatchedPath::as_str)
     }
 
     fn finish(&self, mut response: Response) -> Response {
@@ -135,7 +131,7 @@ impl Asked {
             parent: None,
             request_id = &*self.about.request_id,
             method = %self.method,
-            route = self.route(),
+            route = self.template.unwrap_or("none"),
             status = response.status().as_u16(),
             duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
         );
@@ -173,9 +169,9 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
 }
 
 /// The nearest address that isn't one of our own proxies'.
-fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut nearest = peer?;
+    let mut nearest = peer;
     let forwarded = headers
         .get_all("x-forwarded-for")
         .iter()
@@ -186,7 +182,7 @@ fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]
     {
         nearest = hop;
     }
-    Some(nearest.to_canonical())
+    nearest.to_canonical()
 }
 
 /// The trace that the caller is part of (W3C Trace Context).

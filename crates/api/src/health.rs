@@ -1,6 +1,5 @@
 //! For whoever runs the server: is it alive, can it serve?
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
@@ -10,9 +9,12 @@ use http::{HeaderValue, StatusCode, header};
 use crate::Shared;
 use crate::error::Problem;
 use crate::rest::json;
+use crate::surfaces::Routes;
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready))
 }
 
 async fn alive() -> Response {

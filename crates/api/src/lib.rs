@@ -3,7 +3,7 @@
 //! Thin on purpose: a handler parses, calls the engine or identity, and answers. Nothing here decides what a caller
 //! may do, and nothing here reaches data but through [`Engine`].
 //!
-//! Entry point: [`router`]. Invariants:
+//! Entry point: [`surfaces`]. Invariants:
 //! - every answer passes `guard`: it has a request id, a place in the access log, and, where it is a refusal, a
 //!   problem document;
 //! - every request has a deadline, and every body and stream a limit ([`ApiConfig`]).
@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use error::Problem;
+use surfaces::Routes;
 
 /// Whether a defence is taken out by a test; never, but in the tests' own build.
 macro_rules! mutant {
@@ -50,7 +51,6 @@ mod config;
 mod error;
 mod guard;
 mod health;
-mod layers;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 mod negotiate;
@@ -58,8 +58,10 @@ mod openapi;
 mod params;
 mod realtime;
 mod rest;
+mod surfaces;
 
 pub use config::{ApiConfig, Network};
+pub use surfaces::Surfaces;
 
 /// What the surfaces stand on.
 pub struct Api {
@@ -102,21 +104,19 @@ impl std::ops::Deref for Shared {
     }
 }
 
-/// All surfaces as one service. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the client's
-/// address is in scope of rules and of rate limits.
-pub fn router(mut api: Api) -> Router {
+/// All surfaces of an application.
+pub fn surfaces(mut api: Api) -> Surfaces {
     let pages = api.pages.take();
-    let shared = Shared::new(api);
-    let routes = Router::new()
+    let routes = Routes::default()
         .merge(rest::routes())
         .merge(auth::routes())
         .merge(openapi::routes())
         .merge(health::routes());
-    let routes = match pages {
-        Some(pages) => routes.fallback(move |request: Request| page(pages.clone(), request)),
-        None => routes.fallback(async || Problem::no_such_path()),
-    };
-    layers::apply(routes, &shared).with_state(shared)
+    let routes = routes.with(|router| match pages {
+        Some(pages) => router.fallback(move |request: Request| page(pages.clone(), request)),
+        None => router.fallback(async || Problem::no_such_path()),
+    });
+    Surfaces::new(routes, Shared::new(api))
 }
 
 /// The application's own pages, but not below the surfaces' prefixes: there an unknown path is a mistake of a client's,

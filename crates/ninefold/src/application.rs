@@ -82,7 +82,7 @@ impl Application {
             Ok(instance) => Ok(Self {
                 dir: dir.to_owned(),
                 options,
-                routes: Routes::new(instance.router(dir, options.purpose)),
+                routes: Routes::new(instance.surfaces(dir, options.purpose)),
                 instance: RwLock::new(Arc::new(instance)),
                 ports,
             }),
@@ -135,7 +135,7 @@ impl Application {
         let report = structure::bring(&self.ports, &model, &self.dir, self.options.structure).await?;
         let instance = self.instance();
         instance.engine.adopt(model);
-        self.routes.replace(instance.router(&self.dir, self.options.purpose));
+        self.routes.replace(instance.surfaces(&self.dir, self.options.purpose));
         memory::give_back();
         Ok(report)
     }
@@ -149,7 +149,7 @@ impl Application {
         let model = self.engine().model();
         let next = Instance::start(&self.dir, config, self.options, model, &self.ports).await?;
         let next = Arc::new(next);
-        self.routes.replace(next.router(&self.dir, self.options.purpose));
+        self.routes.replace(next.surfaces(&self.dir, self.options.purpose));
         let former = std::mem::replace(
             &mut *self.instance.write().unwrap_or_else(PoisonError::into_inner),
             next,

@@ -1,8 +1,8 @@
-//! The HTTP server: connections in, requests to the router of the moment, a clean end.
+//! The HTTP server: connections in, requests to the surfaces of the moment, a clean end.
 //!
 //! HTTP/1.1 and HTTP/2 (with prior knowledge) on one port. Everything has a limit: connections at once, the time and size
-//! of a request's head, idle connections, answers that nobody reads, and how long the end may take. The router can be exchanged while requests
-//! are being answered: each goes to the one that was current when it came.
+//! of a request's head, idle connections, answers that nobody reads, and how long the end may take. They can be exchanged while requests
+//! are being answered: each goes to those that were current when it came.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,16 +10,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use axum::Router;
+use api::Surfaces;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -34,23 +32,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often an HTTP/2 connection is asked whether anybody is there, and how long the answer may take.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// The router that answers now.
+/// What answers now.
 #[derive(Clone)]
-pub(crate) struct Routes(Arc<RwLock<Router>>);
+pub(crate) struct Routes(Arc<RwLock<Surfaces>>);
 
 impl Routes {
-    pub(crate) fn new(router: Router) -> Self {
-        Self(Arc::new(RwLock::new(router)))
+    pub(crate) fn new(surfaces: Surfaces) -> Self {
+        Self(Arc::new(RwLock::new(surfaces)))
     }
 
-    pub(crate) fn replace(&self, router: Router) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = router;
+    pub(crate) fn replace(&self, surfaces: Surfaces) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = surfaces;
     }
 
-    async fn answer(&self, peer: SocketAddr, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let router = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        TowerToHyperService::new(router).call(request).await
+    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let surfaces = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(surfaces.answer(peer, request.map(Body::new)).await)
     }
 }
 

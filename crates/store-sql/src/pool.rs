@@ -123,9 +123,10 @@ impl<W: Wire> Pool<W> {
         let waited = timeout_at(patience.into(), Arc::clone(&self.permits).acquire_owned()).await;
         let permit = waited.map_err(|_| unavailable("all connections to the database are in use"))?;
         let permit = permit.map_err(|_| unavailable("the database is being closed"))?;
+        // What is seldom done stands apart in memory: the future of each operation would have room for it otherwise.
         let (connection, generation) = match self.take_idle().await {
             Some(taken) => taken,
-            None => self.connected(deadline).await?,
+            None => Box::pin(self.connected(deadline)).await?,
         };
         Ok(Lease {
             pool: Arc::clone(self),
@@ -162,8 +163,8 @@ impl<W: Wire> Pool<W> {
             if !self.is_doubtful(&idle) {
                 return Some((idle.connection, idle.generation));
             }
-            let alive = timeout(SIGN_OF_LIFE, W::ask(&mut idle.connection)).await;
-            if matches!(alive, Ok(Ok(()))) {
+            let asking = Box::pin(W::ask(&mut idle.connection));
+            if matches!(timeout(SIGN_OF_LIFE, asking).await, Ok(Ok(()))) {
                 return Some((idle.connection, idle.generation));
             }
             tracing::debug!("a connection to the database is dead; none that is older is used again");

@@ -76,8 +76,8 @@ async fn list_posts(State(floor): Shared, Query(listing): Query<Listing>) -> Ans
 
 async fn list_articles(State(floor): Shared, Query(listing): Query<Listing>, headers: HeaderMap) -> Answer {
     let user = web::user(&floor.tokens, &headers)?;
-    let mut connection = floor.connection().await?;
-    let body = records::articles_with_authors(&mut connection, user, listing.category()?, listing.limit).await?;
+    let connection = floor.connection().await?;
+    let body = records::articles_with_authors(&connection, user, listing.category()?, listing.limit).await?;
     Ok(answer(StatusCode::OK, body))
 }
 

@@ -4,11 +4,11 @@ use std::error::Error;
 
 use anyhow::{Result, ensure};
 use bytes::{BufMut, BytesMut};
-use deadpool_postgres::{Client, Transaction};
-use floor::columns::{ARTICLE, AUTHOR, Column, IS_OWN, OWN, POST, USER, write_id, write_time};
+use deadpool_postgres::Client;
+use floor::columns::{ARTICLE, AUTHOR, Column, POST, write_id, write_time};
 use floor::draft::{Draft, Found, now_ms};
+use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type};
-use tokio_postgres::{IsolationLevel, Row};
 use uuid::Uuid;
 
 use crate::json::{self, EPOCH_MS, Raw};
@@ -16,8 +16,7 @@ use crate::json::{self, EPOCH_MS, Raw};
 const POST_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "post" AS t0 WHERE t0."id" = $1::uuid"#;
 const ARTICLE_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "article" AS t0 WHERE t0."id" = $1::uuid AND EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = $2::uuid)"#;
 const POSTS: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body", t0."score", t0."id" FROM "post" AS t0 WHERE t0."category" = $1::text COLLATE "C" ORDER BY 10 DESC, 11 DESC LIMIT $2::bigint"#;
-const ARTICLES: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body", t0."score", t0."id" FROM "article" AS t0 WHERE (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = $1::uuid) AND t0."category" = $2::text COLLATE "C") ORDER BY 12 DESC, 13 DESC LIMIT $3::bigint"#;
-const USERS: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."email", t0."verified", t0."roles", t0."name", (t0."id" = $1::uuid) IS TRUE, (t0."id" = $2::uuid) IS TRUE, (t0."id" = $3::uuid) IS TRUE, t0."id" FROM "user" AS t0 WHERE t0."id" = ANY($4::uuid[])"#;
+const ARTICLES: &str = r#"WITH _ninefold_page AS (SELECT t0."id" AS c0, t0."created" AS c1, t0."updated" AS c2, t0."version" AS c3, t0."team" AS c4, t0."author" AS c5, t0."title" AS c6, t0."category" AS c7, t0."score" AS c8, t0."published" AS c9, t0."body" AS c10, t0."score" AS c11, t0."id" AS c12 FROM "article" AS t0 WHERE (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = $1::uuid) AND t0."category" = $2::text COLLATE "C") ORDER BY 12 DESC, 13 DESC LIMIT $3::bigint) SELECT p.*, t0_1."id", t0_1."name", t0_1."id" FROM _ninefold_page AS p LEFT JOIN "user" AS t0_1 ON t0_1."id" = p.c5 ORDER BY 12 DESC, 13 DESC"#;
 const POST_INSERT: &str = r#"INSERT INTO "post" ("id", "created", "updated", "version", "title", "category", "score", "published", "body") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#;
 
 /// A UUID, and a moment in milliseconds since 1970, as parameters.
@@ -75,48 +74,19 @@ async fn one(client: &Client, sql: &str, values: &[&(dyn ToSql + Sync)], columns
 pub(crate) async fn posts(client: &Client, category: &str, limit: u32) -> Result<Vec<u8>> {
     let statement = client.prepare_cached(POSTS).await?;
     let rows = client.query(&statement, &[&category, &(i64::from(limit) + 1)]).await?;
-    page(&rows, POST, limit, &mut Vec::new())
+    page(&rows, POST, limit)
 }
 
-/// With the authors' records, fetched by one more statement on the same snapshot, in the place of their ids.
-pub(crate) async fn articles_with_authors(
-    client: &mut Client,
-    user: Uuid,
-    category: &str,
-    limit: u32,
-) -> Result<Vec<u8>> {
-    const QUOTED: usize = 38;
-    let snapshot = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
-    let statement = snapshot.prepare_cached(ARTICLES).await?;
-    let rows = snapshot
+/// With the authors' ids and names, joined, in the place of their ids.
+pub(crate) async fn articles_with_authors(client: &Client, user: Uuid, category: &str, limit: u32) -> Result<Vec<u8>> {
+    let statement = client.prepare_cached(ARTICLES).await?;
+    let rows = client
         .query(&statement, &[&Id(user), &category, &(i64::from(limit) + 1)])
         .await?;
-    let mut places = Vec::with_capacity(limit as usize);
-    let page = page(&rows, ARTICLE, limit, &mut places)?;
-    let authors = users(&snapshot, user, &places).await?;
-    snapshot.commit().await?;
-    let mut body = Vec::with_capacity(2 * page.len());
-    let mut copied = 0;
-    for (at, id) in &places {
-        if let Some((_, author)) = authors.iter().find(|(found, _)| found == id) {
-            body.extend_from_slice(&page[copied..*at]);
-            body.extend_from_slice(author);
-            copied = at + QUOTED;
-        }
-    }
-    body.extend_from_slice(&page[copied..]);
-    Ok(body)
+    page(&rows, ARTICLE, limit)
 }
 
-/// Where in the answer an id stands, and which.
-type Place = (usize, Uuid);
-
-fn page(rows: &[Row], columns: &[Column], limit: u32, authors: &mut Vec<Place>) -> Result<Vec<u8>> {
+fn page(rows: &[Row], columns: &[Column], limit: u32) -> Result<Vec<u8>> {
     let limit = limit as usize;
     let mut body = Vec::with_capacity(64 + 512 * limit);
     body.extend_from_slice(b"{\"items\":[");
@@ -126,11 +96,10 @@ fn page(rows: &[Row], columns: &[Column], limit: u32, authors: &mut Vec<Place>) 
         }
         if columns.len() == ARTICLE.len() {
             json::write(&mut body, columns, 0..AUTHOR, row)?;
-            authors.push((
-                body.len() + columns[AUTHOR].0.len(),
-                row.try_get::<_, Raw<'_>>(AUTHOR)?.id()?,
-            ));
-            json::write(&mut body, columns, AUTHOR..columns.len(), row)?;
+            // Everybody who is signed in may read users, and each article has an author.
+            body.extend_from_slice(columns[AUTHOR].0.as_bytes());
+            write_author(&mut body, row)?;
+            json::write(&mut body, columns, AUTHOR + 1..columns.len(), row)?;
         } else {
             json::write(&mut body, columns, 0..columns.len(), row)?;
         }
@@ -149,27 +118,15 @@ fn page(rows: &[Row], columns: &[Column], limit: u32, authors: &mut Vec<Place>) 
     Ok(body)
 }
 
-/// Everybody who is signed in may read users; email, verified and roles only their owner.
-async fn users(snapshot: &Transaction<'_>, reader: Uuid, places: &[Place]) -> Result<Vec<(Uuid, Vec<u8>)>> {
-    let mut ids: Vec<Uuid> = places.iter().map(|(_, id)| *id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let ids: Vec<Id> = ids.into_iter().map(Id).collect();
-    let statement = snapshot.prepare_cached(USERS).await?;
-    let reader = Id(reader);
-    let rows = snapshot.query(&statement, &[&reader, &reader, &reader, &ids]).await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let mut body = Vec::with_capacity(256);
-        json::write(&mut body, USER, 0..OWN.start, row)?;
-        if row.try_get::<_, Raw<'_>>(IS_OWN)?.truth()? {
-            json::write(&mut body, USER, OWN, row)?;
-        }
-        json::write(&mut body, USER, OWN.end..USER.len(), row)?;
-        body.push(b'}');
-        found.push((row.try_get::<_, Raw<'_>>(0)?.id()?, body));
-    }
-    Ok(found)
+fn write_author(body: &mut Vec<u8>, row: &Row) -> Result<()> {
+    // Behind the page's columns and what it is sorted by.
+    let (id, name): (Raw<'_>, Raw<'_>) = (row.try_get(ARTICLE.len() + 2)?, row.try_get(ARTICLE.len() + 3)?);
+    body.extend_from_slice(b"{\"id\":");
+    write_id(body, id.id()?);
+    body.extend_from_slice(b",\"name\":");
+    serde_json::to_writer(&mut *body, std::str::from_utf8(name.0)?)?;
+    body.push(b'}');
+    Ok(())
 }
 
 pub(crate) async fn create_post(client: &Client, draft: &Draft) -> Result<(Uuid, Vec<u8>)> {

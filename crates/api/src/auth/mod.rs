@@ -3,17 +3,16 @@
 //! Invariants: nothing here is kept by any cache; an idempotency key is refused, since an answer with tokens in it must never be
 //! stored; bodies are small and closed.
 
-use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use http::{HeaderValue, header};
 
-use crate::Shared;
 use crate::error::Problem;
 use crate::negotiate::refuse_idempotency;
 use crate::params::Params;
+use crate::surfaces::Routes;
 
 mod answer;
 mod callers;
@@ -24,8 +23,8 @@ mod sessions;
 mod sign_in;
 mod sign_up;
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::default()
         .route("/auth/sign-up", post(sign_up::sign_up))
         .route("/auth/sign-in", post(sign_in::sign_in))
         .route("/auth/admin/sign-in", post(sign_in::administrator))
@@ -39,7 +38,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/auth/password-reset/confirm", post(passwords::reset))
         .route("/auth/verify-email", post(passwords::verify_email))
         .route("/auth/invitations", post(sign_up::invite))
-        .route_layer(middleware::from_fn(uncached))
+        .with(|router| router.route_layer(middleware::from_fn(uncached)))
         .route("/.well-known/jwks.json", get(keys::jwks))
 }
 

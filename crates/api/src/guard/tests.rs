@@ -27,8 +27,8 @@ fn believes_only_its_own_proxies() {
     let check = |peer: &str, forwarded: &str, trusted: &[&str], expected: &str| {
         let trusted: Vec<Network> = trusted.iter().map(|network| network.parse().unwrap()).collect();
         let headers = headers(&[("x-forwarded-for", forwarded)]);
-        let found = client_address(Some(peer.parse().unwrap()), &headers, &trusted);
-        assert_eq!(found, Some(expected.parse().unwrap()), "{peer} {forwarded}");
+        let found = client_address(peer.parse().unwrap(), &headers, &trusted);
+        assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{peer} {forwarded}");
     };
     check("10.0.0.1", "8.8.8.8", &[], "10.0.0.1");
     check("10.0.0.1", "8.8.8.8", &["10.0.0.0/8"], "8.8.8.8");
@@ -36,7 +36,6 @@ fn believes_only_its_own_proxies() {
     check("10.0.0.1", "1.2.3.4, 8.8.8.8, 10.0.0.2", &["10.0.0.0/8"], "8.8.8.8");
     check("10.0.0.1", "rubbish", &["10.0.0.0/8"], "10.0.0.1");
     check("::ffff:9.9.9.9", "8.8.8.8", &[], "9.9.9.9");
-    assert_eq!(client_address(None, &HeaderMap::new(), &[]), None);
 }
 
 #[test]

@@ -17,7 +17,6 @@ mod value;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
@@ -32,9 +31,12 @@ use crate::Shared;
 use crate::error::Problem;
 use crate::negotiate::{is_unchanged, quoted};
 use crate::params::Params;
+use crate::surfaces::Routes;
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/openapi.json", get(serve)).merge(pages::routes())
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .route("/openapi.json", get(serve))
+        .merge(pages::routes())
 }
 
 /// The document for the model that is served.

@@ -1,12 +1,11 @@
 //! `/docs`: the document as a page that needs nothing from elsewhere, and `/docs/errors`, where problems' `type` points.
 
-use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderName, HeaderValue, header};
 
-use crate::Shared;
 use crate::error::Code;
+use crate::surfaces::Routes;
 
 /// Pages run our own scripts and talk to this server; nothing else, and inside of nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -15,8 +14,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::default()
         .route("/docs", get(|| page(include_str!("pages/index.html").to_owned())))
         .route("/docs/errors", get(|| page(errors())))
         .route("/docs/app.js", get(|| file(SCRIPT, include_str!("pages/app.js"))))

@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::response::Response;
 use engine::Error;
 use engine::model::Key;
-use engine::operations::{ListReply, Reply, WriteReply};
-use engine::query::json::{write_row, write_rows, write_text};
+use engine::operations::{JsonPage, Reply, WriteReply};
+use engine::query::json::{write_row, write_text};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -38,19 +38,19 @@ pub(super) fn unchanged(reply: &Reply) -> Result<Response, Error> {
 }
 
 /// `{"items":[…],"next":"…"|null,"total":n?}`
-pub(super) fn page(reply: &ListReply) -> Response {
-    let mut body = Vec::with_capacity(64 + RECORD_BYTES * reply.rows.len());
-    body.extend_from_slice(b"{\"items\":");
-    write_rows(&mut body, &reply.model, &reply.projection, &reply.rows);
-    body.extend_from_slice(b",\"next\":");
-    match &reply.next {
-        Some(cursor) => write_text(&mut body, cursor),
-        None => body.extend_from_slice(b"null"),
+pub(super) fn page(page: JsonPage) -> Response {
+    const START: &[u8] = b"{\"items\":";
+    let mut end = Vec::with_capacity(64);
+    end.extend_from_slice(b",\"next\":");
+    match &page.next {
+        Some(cursor) => write_text(&mut end, cursor),
+        None => end.extend_from_slice(b"null"),
     }
-    if let Some(total) = reply.total {
-        body.extend_from_slice(format!(",\"total\":{total}").as_bytes());
+    if let Some(total) = page.total {
+        end.extend_from_slice(format!(",\"total\":{total}").as_bytes());
     }
-    body.push(b'}');
+    end.push(b'}');
+    let body = [START, &page.items, &end].concat();
     json(StatusCode::OK, body)
 }
 

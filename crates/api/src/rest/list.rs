@@ -25,8 +25,8 @@ pub(super) async fn list(
     if wants_events(request.method(), request.headers()) {
         return realtime::list(&shared, caller, request.uri().path(), &asked).await;
     }
-    let reply = shared.engine.list(&caller.ctx, &asked).await?;
-    Ok(answer::page(&reply))
+    let page = shared.engine.list_json(&caller.ctx, &asked).await?;
+    Ok(answer::page(page))
 }
 
 fn read(collection: String, query: Option<&str>) -> Result<ListRequest, Error> {

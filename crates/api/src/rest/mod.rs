@@ -3,7 +3,6 @@
 //! An endpoint reads its parameters, headers and body strictly, calls the engine once, and writes the answer from the
 //! engine's rows.
 
-use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::routing::{get, post};
@@ -13,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::Shared;
 use crate::error::Problem;
 use crate::params::Params;
+use crate::surfaces::Routes;
 
 mod answer;
 mod batch;
@@ -29,8 +29,8 @@ pub(crate) use answer::{json, private};
 /// Parameters that shape an answer.
 const SHAPE: &[&str] = &["fields", "expand"];
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::default()
         .route("/api/batch", post(batch::batch))
         .route("/api/{collection}", get(list::list).post(create::create))
         .route(

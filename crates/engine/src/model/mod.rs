@@ -28,7 +28,7 @@ pub use notation::DecimalError;
 pub(crate) use read::names::{path_of, plural, snake_case};
 pub use scalar::parse_email;
 pub use structure::{StoredCollection, StoredField, StoredIndex, StoredLinks, StoredType, Structure};
-pub use value::{Date, Decimal, Key, Row, Timestamp, Value};
+pub use value::{Date, Decimal, Key, Row, Timestamp, Value, ValueRef};
 
 /// Tells one model from another; a permit made under one is refused by a store that has adopted the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

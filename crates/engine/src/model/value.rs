@@ -147,6 +147,25 @@ impl Value {
         matches!(self, Self::Null)
     }
 
+    /// What a field holds; `None` of what stands in answers, parameters and expressions only.
+    pub fn stored(&self) -> Option<ValueRef<'_>> {
+        Some(match self {
+            Self::Null => ValueRef::Null,
+            Self::Bool(truth) => ValueRef::Bool(*truth),
+            Self::Int(number) => ValueRef::Int(*number),
+            Self::Float(number) => ValueRef::Float(*number),
+            Self::Decimal(number) => ValueRef::Decimal(*number),
+            Self::Text(text) => ValueRef::Text(text),
+            Self::Bytes(bytes) => ValueRef::Bytes(bytes),
+            Self::DateTime(moment) => ValueRef::DateTime(*moment),
+            Self::Date(date) => ValueRef::Date(*date),
+            Self::Duration(ms) => ValueRef::Duration(*ms),
+            Self::Id(id) => ValueRef::Id(*id),
+            Self::Json(text) => ValueRef::Json(text),
+            Self::List(_) | Self::Record(_) | Self::Hidden => return None,
+        })
+    }
+
     pub fn as_id(&self) -> Option<Uuid> {
         if let Self::Id(id) = self { Some(*id) } else { None }
     }
@@ -157,6 +176,42 @@ impl Value {
 
     pub fn as_int(&self) -> Option<i64> {
         if let Self::Int(int) = self { Some(*int) } else { None }
+    }
+}
+
+/// A value that is borrowed from wherever it was read, before anything of it is kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ValueRef<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Decimal(Decimal),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+    DateTime(Timestamp),
+    Date(Date),
+    Duration(i64),
+    Id(Uuid),
+    Json(&'a str),
+}
+
+impl From<ValueRef<'_>> for Value {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Bool(truth) => Self::Bool(truth),
+            ValueRef::Int(number) => Self::Int(number),
+            ValueRef::Float(number) => Self::Float(number),
+            ValueRef::Decimal(number) => Self::Decimal(number),
+            ValueRef::Text(text) => Self::Text(text.into()),
+            ValueRef::Bytes(bytes) => Self::Bytes(bytes.into()),
+            ValueRef::DateTime(moment) => Self::DateTime(moment),
+            ValueRef::Date(date) => Self::Date(date),
+            ValueRef::Duration(ms) => Self::Duration(ms),
+            ValueRef::Id(id) => Self::Id(id),
+            ValueRef::Json(text) => Self::Json(text.into()),
+        }
     }
 }
 

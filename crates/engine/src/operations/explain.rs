@@ -345,6 +345,7 @@ impl Explainer<'_> {
             limit: page_limit(request.limit, limits.page_default, limits.page_max)?,
             count: request.count,
             projection: SharedShape::from(shape).projection,
+            as_json: false,
             bindings: self.moment.bindings(self.ctx),
             freshness: Freshness::Latest,
             deadline: self.ctx.deadline,

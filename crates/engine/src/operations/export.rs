@@ -109,6 +109,7 @@ impl Export<'_> {
             limit: PAGE,
             count: false,
             projection: self.projection.clone(),
+            as_json: false,
             bindings: self.moment.bindings(&self.ctx),
             freshness: Freshness::Latest,
             deadline: Instant::now() + PAGE_TIMEOUT,
@@ -122,6 +123,6 @@ impl Export<'_> {
         let page = page.map_err(|error| self.engine.failed(&grants, error))?;
         self.is_over = page.next.is_none();
         self.after = page.next;
-        Ok(page.rows)
+        Ok(page.rows.into_values())
     }
 }

@@ -11,10 +11,13 @@ use crate::operations::cursor::Binding;
 use crate::operations::expressions::Role;
 use crate::operations::get::SharedShape;
 use crate::operations::shape::{askable, shape, unknown_field};
-use crate::operations::{Ctx, ListReply, ListRequest, slow};
+use crate::operations::{Ctx, JsonPage, ListReply, ListRequest, slow};
 use crate::pipeline::{Engine, Moment};
-use crate::query::{Alias, Freshness, ListPlan, Page, Pred, SortKey, Term};
+use crate::query::json::write_rows;
+use crate::query::{Alias, Freshness, ListPlan, Page, Pred, Projection, Rows, SortKey, Term};
 
+/// A guess at a record's size in JSON, so that the buffer seldom grows.
+const RECORD_BYTES: usize = 256;
 /// Terms of a sort.
 const SORT_KEYS_MAX: usize = 8;
 
@@ -24,6 +27,28 @@ impl Engine {
             .await
     }
 
+    /// The same as JSON, for whom it is the answer as it stands: no value is made of what goes straight from the database
+    /// into the text.
+    pub async fn list_json(&self, ctx: &Ctx, request: &ListRequest) -> Result<JsonPage, Error> {
+        self.retrying(|moment| async move {
+            let (_, found) = self.find(ctx, &moment, request, true).await?;
+            let items = match found.rows {
+                Rows::Json(items) => items,
+                Rows::Values(rows) => {
+                    let mut items = Vec::with_capacity(RECORD_BYTES * rows.len());
+                    write_rows(&mut items, &moment.model, &found.projection, &rows);
+                    items
+                }
+            };
+            Ok(JsonPage {
+                items,
+                next: found.next,
+                total: found.total,
+            })
+        })
+        .await
+    }
+
     /// The page, and what it was asked with.
     pub(crate) async fn page(
         &self,
@@ -31,6 +56,24 @@ impl Engine {
         moment: &Moment,
         request: &ListRequest,
     ) -> Result<(Question, ListReply), Error> {
+        let (question, found) = self.find(ctx, moment, request, false).await?;
+        let reply = ListReply {
+            model: moment.model.clone(),
+            projection: found.projection,
+            rows: found.rows.into_values(),
+            next: found.next,
+            total: found.total,
+        };
+        Ok((question, reply))
+    }
+
+    async fn find(
+        &self,
+        ctx: &Ctx,
+        moment: &Moment,
+        request: &ListRequest,
+        as_json: bool,
+    ) -> Result<(Question, Found), Error> {
         let collection = moment.collection(&request.collection)?;
         let grants = moment.grants(ctx, "list");
         if grants.decide(collection, Operation::Read) == Decision::Never && !mutant!(ReadRule) {
@@ -58,6 +101,7 @@ impl Engine {
             limit,
             count: request.count,
             projection: shaped.projection.clone(),
+            as_json,
             bindings: moment.bindings(ctx),
             freshness: self.freshness(ctx),
             deadline: ctx.deadline,
@@ -75,6 +119,7 @@ impl Engine {
                 limit,
                 count: false,
                 projection: shaped.projection.clone(),
+                as_json,
                 bindings: moment.bindings(ctx),
                 freshness: Freshness::Latest,
                 deadline: Instant::now() + slow::ADVICE_PATIENCE,
@@ -82,15 +127,13 @@ impl Engine {
             self.tell_slow(moment, request, plan, took).await;
         }
         let Page { rows, next, total } = page.map_err(|error| self.failed(&grants, error))?;
-        let next = next.map(|position| binding.seal(&position));
-        let reply = ListReply {
-            model: moment.model.clone(),
+        let found = Found {
             projection: shaped.projection,
             rows,
-            next,
+            next: next.map(|position| binding.seal(&position)),
             total,
         };
-        Ok((question, reply))
+        Ok((question, found))
     }
 
     /// Filter and sort, under the caller's rights.
@@ -198,6 +241,14 @@ fn stored_as(model: &Model, kind: &FieldKind) -> Scalar {
         }
         FieldKind::Value(_) | FieldKind::Links { .. } | FieldKind::Inverse { .. } => Scalar::String,
     }
+}
+
+/// What a list request came to.
+struct Found {
+    projection: Arc<Projection>,
+    rows: Rows,
+    next: Option<String>,
+    total: Option<u64>,
 }
 
 /// A list request, settled.

@@ -170,6 +170,15 @@ pub struct ListReply {
     pub total: Option<u64>,
 }
 
+/// A page of records as JSON.
+#[derive(Debug, Clone)]
+pub struct JsonPage {
+    /// An array of objects.
+    pub items: Vec<u8>,
+    pub next: Option<String>,
+    pub total: Option<u64>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Written {
     pub kind: OutcomeKind,

@@ -103,6 +103,8 @@ pub struct ListPlan {
     /// Count all that match `guard`, whatever the page.
     pub count: bool,
     pub projection: Arc<Projection>,
+    /// The rows are for an answer in JSON, and for nothing else.
+    pub as_json: bool,
     pub bindings: Bindings,
     pub freshness: Freshness,
     pub deadline: Instant,
@@ -117,8 +119,27 @@ pub struct SortKey {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    pub rows: Vec<Row>,
+    pub rows: Rows,
     /// The sort keys' values of the last row, where there is at least one more behind it: what cursors are made of.
     pub next: Option<Vec<Value>>,
     pub total: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rows {
+    Values(Vec<Row>),
+    /// An array of objects, as [`write_rows`](crate::query::json::write_rows) writes it. Only where the plan says
+    /// `as_json`, and there only from a store that can write rows as it reads them.
+    Json(Vec<u8>),
+}
+
+impl Rows {
+    /// # Panics
+    /// The plan asked for JSON.
+    pub fn into_values(self) -> Vec<Row> {
+        match self {
+            Self::Values(rows) => rows,
+            Self::Json(_) => unreachable!("no JSON was asked for"),
+        }
+    }
 }

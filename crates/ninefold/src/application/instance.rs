@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use api::Api;
-use axum::Router;
+use api::{Api, Surfaces};
 use engine::{Engine, Model, Parts};
 use identity::{Identity, server_secret};
 use tokio_util::sync::CancellationToken;
@@ -78,8 +77,8 @@ impl Instance {
     }
 
     /// All surfaces, for the model of the moment.
-    pub(super) fn router(&self, dir: &Path, purpose: Purpose) -> Router {
-        api::router(Api {
+    pub(super) fn surfaces(&self, dir: &Path, purpose: Purpose) -> Surfaces {
+        api::surfaces(Api {
             engine: self.engine.clone(),
             identity: self.identity.clone(),
             config: self.config.api(&self.name),

@@ -5,7 +5,7 @@ mod related;
 use engine::Model;
 use engine::model::{Row, Value};
 use engine::ports::store::StoreError;
-use engine::query::{GetPlan, ListPlan, Page, Projection, Shape};
+use engine::query::{GetPlan, ListPlan, Page, Projection, Rows, Shape};
 
 use crate::compile::{self, Frame, Layout};
 use crate::session::{Columns, Session};
@@ -39,7 +39,11 @@ pub(crate) async fn list(session: &mut Session<'_>, model: &Model, plan: &ListPl
         None
     };
     let rows = finish(session, frame, &plan.projection, &layout, rows).await?;
-    Ok(Page { rows, next, total })
+    Ok(Page {
+        rows: Rows::Values(rows),
+        next,
+        total,
+    })
 }
 
 /// From columns to the projection's items: what is hidden hidden, what is related fetched.

@@ -5,6 +5,7 @@
 //! statements by the text, and equal plans have equal texts.
 
 mod claims;
+mod join;
 mod links;
 mod page;
 mod part;
@@ -18,6 +19,7 @@ mod write;
 
 pub(crate) use claims::{claimed, forget_claim, keep_claim, purge_claims};
 pub(crate) use engine::model::kind::{Kind, key_field};
+pub(crate) use join::is_one_statement;
 pub(crate) use links::Links;
 pub(crate) use part::PartTable;
 pub(crate) use predicate::Frame;

@@ -58,6 +58,13 @@ pub(super) struct Compiler<'a> {
     pub(super) sql: Sql<'a>,
     pub(super) frame: Frame<'a>,
     scope: Vec<(Alias, Source<'a>)>,
+    /// Which of the records of a result row is being written about: 0 is the row's own, others are joined to it. Aliases are
+    /// counted anew for each.
+    pub(super) level: u32,
+    /// How many records are joined so far.
+    pub(super) levels: u32,
+    /// Whether columns of the result get names: `c` and their place.
+    pub(super) names_columns: bool,
 }
 
 impl<'a> Compiler<'a> {
@@ -67,6 +74,9 @@ impl<'a> Compiler<'a> {
             sql,
             frame,
             scope: vec![(Alias::ROOT, Source::Row(root))],
+            level: 0,
+            levels: 0,
+            names_columns: false,
         }
     }
 
@@ -76,6 +86,9 @@ impl<'a> Compiler<'a> {
             sql,
             frame,
             scope: vec![(Alias::ROOT, Source::Bare(root))],
+            level: 0,
+            levels: 0,
+            names_columns: false,
         }
     }
 
@@ -99,6 +112,9 @@ impl<'a> Compiler<'a> {
         self.sql
             .push(letter.encode_utf8(&mut buffer))
             .number(u64::from(alias.0));
+        if self.level > 0 {
+            self.sql.push("_").number(u64::from(self.level));
+        }
     }
 
     pub(super) fn pred(&mut self, pred: &'a Pred) {

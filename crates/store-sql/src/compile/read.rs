@@ -4,32 +4,52 @@ use std::borrow::Cow;
 
 use engine::model::kind::Kind;
 use engine::model::{Collection, Key, Value};
-use engine::query::{Alias, GetPlan, ListPlan, Pred, Projection, Shape};
+use engine::query::{Alias, GetPlan, ListPlan, Pred, Projection, Shape, SortKey};
 
-use super::page;
+use super::join::{self, Holder};
 use super::predicate::{Compiler, Frame};
 use super::sql::{Sql, Statement};
-use super::{DialectRef, key_field};
+use super::{DialectRef, key_field, page};
 
-/// Where in a row of the result things stand. The projection's items come first, in their order.
+/// Where in a row of the result things stand.
 pub(crate) struct Layout {
+    /// The first of the projection's items, which stand in their order.
+    pub(crate) first: usize,
     pub(crate) items: usize,
     /// Items that may be hidden, each with the column that says whether it is visible.
     pub(crate) masks: Vec<(usize, usize)>,
-    /// The record's own key, where its relations are fetched by it.
+    /// Items whose record is in the same row.
+    pub(crate) joined: Vec<Joined>,
+    /// The record's own key, where its relations are fetched by it, or nothing else says that it is there.
     pub(crate) key: Option<usize>,
     /// The record to which this one is related.
     pub(crate) parent: Option<usize>,
-    /// The first of the sort terms' columns, which are the last.
+    /// The first of the sort terms' columns.
     pub(crate) sort: usize,
+}
+
+pub(crate) struct Joined {
+    /// Of the item.
+    pub(crate) place: usize,
+    pub(super) level: u32,
+    pub(crate) layout: Layout,
+}
+
+impl Joined {
+    /// The column of its key: null where it isn't there, or isn't the caller's to read.
+    pub(crate) fn key(&self) -> usize {
+        self.layout.key.expect("a joined record comes with its key")
+    }
 }
 
 pub(crate) fn get<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a GetPlan) -> (Statement<'a>, Layout) {
     let collection = frame.model.collection(plan.collection);
     let mut compiler = Compiler::new(Sql::new(dialect), frame, collection);
     compiler.sql.push("SELECT ");
-    let layout = compiler.project(&plan.projection, false);
+    let mut layout = compiler.project(&plan.projection, false);
+    compiler.select_joined(&plan.projection, &mut layout);
     compiler.select_from(collection);
+    compiler.join(&plan.projection, &layout, Holder::Level(0));
     compiler.where_key(collection, &plan.key);
     compiler.and(&plan.guard);
     (compiler.sql.finish(), layout)
@@ -39,8 +59,13 @@ pub(crate) fn get<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a GetPlan) 
 pub(crate) fn list<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a ListPlan) -> (Statement<'a>, Layout) {
     let collection = frame.model.collection(plan.collection);
     let mut compiler = Compiler::new(Sql::new(dialect), frame, collection);
+    // What is joined is so to the rows of the page alone, and not before they are found.
+    let joins = join::count(&plan.projection) > 0;
+    if joins {
+        compiler.begin_page();
+    }
     compiler.sql.push("SELECT ");
-    let layout = compiler.project(&plan.projection, false);
+    let mut layout = compiler.project(&plan.projection, false);
     for key in &plan.sort {
         compiler.select_term(&key.term);
     }
@@ -51,14 +76,15 @@ pub(crate) fn list<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a ListPlan
         compiler.sql.push(" AND ");
         compiler.after(collection, &plan.sort, after);
     }
-    for (index, key) in plan.sort.iter().enumerate() {
-        compiler.sql.push(if index == 0 { " ORDER BY " } else { ", " });
-        compiler.sql.number((layout.sort + index + 1) as u64);
-        compiler
-            .sql
-            .push(dialect.order(key.descending, page::may_be_null(collection, &key.term)));
-    }
+    compiler.order(collection, &plan.sort, &layout);
     compiler.limit(u64::from(plan.limit) + 1);
+    if joins {
+        compiler.end_page();
+        compiler.select_joined(&plan.projection, &mut layout);
+        compiler.read_page();
+        compiler.join(&plan.projection, &layout, Holder::Page);
+        compiler.order(collection, &plan.sort, &layout);
+    }
     (compiler.sql.finish(), layout)
 }
 
@@ -77,6 +103,7 @@ impl<'a> Compiler<'a> {
     /// The projection's columns. Its to-many items are fetched apart, by the record's key.
     pub(super) fn project(&mut self, projection: &'a Projection, with_key: bool) -> Layout {
         let collection = self.collection(projection.collection);
+        let first = self.width();
         for item in &projection.items {
             match item.shape {
                 Shape::Value | Shape::One(_) => {
@@ -107,8 +134,10 @@ impl<'a> Compiler<'a> {
         let key = (with_key || has_many).then(|| self.select_key(collection));
         let sort = self.width();
         Layout {
+            first,
             items: projection.items.len(),
             masks,
+            joined: Vec::new(),
             key,
             parent: None,
             sort,
@@ -117,7 +146,8 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn select_column(&mut self, column: &str, kind: Kind) -> usize {
         let place = self.next_column(kind);
-        self.sql.push("t0.").name(column);
+        self.alias('t', Alias::ROOT);
+        self.sql.push(".").name(column);
         place
     }
 
@@ -142,11 +172,31 @@ impl<'a> Compiler<'a> {
 
     /// Begins another column of the result.
     pub(super) fn next_column(&mut self, kind: Kind) -> usize {
-        let place = self.sql.column(kind);
-        if place > 0 {
+        if self.width() > 0 {
+            self.name_column();
             self.sql.push(", ");
         }
-        place
+        self.sql.column(kind)
+    }
+
+    /// Ends a column of the result.
+    fn name_column(&mut self) {
+        if self.names_columns {
+            let place = self.width() - 1;
+            self.sql.push(" AS c").number(place as u64);
+        }
+    }
+
+    fn order(&mut self, collection: &Collection, sort: &'a [SortKey], layout: &Layout) {
+        for (index, key) in sort.iter().enumerate() {
+            self.sql.push(if index == 0 { " ORDER BY " } else { ", " });
+            self.sql.number((layout.sort + index + 1) as u64);
+            let order = self
+                .sql
+                .dialect
+                .order(key.descending, page::may_be_null(collection, &key.term));
+            self.sql.push(order);
+        }
     }
 
     pub(super) fn select_from(&mut self, collection: &Collection) {
@@ -155,6 +205,7 @@ impl<'a> Compiler<'a> {
             self.next_column(Kind::Int);
             self.sql.push("1");
         }
+        self.name_column();
         self.sql.push(" FROM ");
         self.table(collection, Alias::ROOT);
     }

@@ -148,8 +148,10 @@ pub(crate) fn many<'a>(
 
 fn keys_only(parent: usize) -> Layout {
     Layout {
+        first: 0,
         items: 1,
         masks: Vec::new(),
+        joined: Vec::new(),
         key: Some(0),
         parent: Some(parent),
         sort: parent + 1,
@@ -172,8 +174,10 @@ impl<'a> Compiler<'a> {
         }
         let key = self.select_key(target);
         Layout {
+            first: key,
             items: 1,
             masks: Vec::new(),
+            joined: Vec::new(),
             key: Some(key),
             parent: None,
             sort: key + 1,

@@ -5,13 +5,20 @@ use std::borrow::Cow;
 use engine::model::Value;
 use engine::model::kind::Kind;
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, write_to};
 
 /// Text, what to bind to it in order, and how to read its columns.
 pub(crate) struct Statement<'a> {
     pub(crate) text: String,
     pub(crate) binds: Vec<Cow<'a, Value>>,
     pub(crate) columns: Vec<Kind>,
+}
+
+impl Statement<'_> {
+    /// Whether it reads, and does nothing else.
+    pub(crate) fn is_select(&self) -> bool {
+        self.text.starts_with("SELECT ") || self.text.starts_with("WITH ")
+    }
 }
 
 pub(super) struct Sql<'a> {
@@ -28,8 +35,8 @@ impl<'a> Sql<'a> {
         Self {
             dialect,
             text: String::with_capacity(512),
-            binds: Vec::new(),
-            columns: Vec::new(),
+            binds: Vec::with_capacity(8),
+            columns: Vec::with_capacity(16),
             literal: false,
         }
     }
@@ -59,7 +66,12 @@ impl<'a> Sql<'a> {
     }
 
     pub(super) fn number(&mut self, number: u64) -> &mut Self {
-        self.push(&number.to_string())
+        match u8::try_from(number) {
+            // Nearly all of them, so without a text of its own.
+            Ok(digit @ 0..=9) => self.text.push(char::from(b'0' + digit)),
+            _ => write_to(&mut self.text, &number),
+        }
+        self
     }
 
     /// A value that stands by itself.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use engine::model::kind::{Kind, key_field};
-use engine::model::{CollectionId, FieldId, Scalar, Value};
+use engine::model::{Collection, CollectionId, FieldId, Scalar, Value};
 use engine::query::{Alias, Arithmetic, Param, Pred, Term};
 
 use super::predicate::{Compiler, Source};
@@ -94,19 +94,13 @@ impl<'a> Compiler<'a> {
         };
     }
 
-    fn field(&mut self, alias: Alias, field: FieldId) {
+    pub(super) fn field(&mut self, alias: Alias, field: FieldId) {
         match self.source(alias) {
             Source::Row(collection) => {
-                let field = collection.field(field);
-                let around = if collection.managed {
-                    None
-                } else {
-                    self.sql.dialect.of_others(Kind::of_field(self.frame.model, field))
-                };
-                let (before, after) = around.unwrap_or_default();
+                let (before, after) = self.around(collection, field);
                 self.sql.push(before);
                 self.alias('t', alias);
-                self.sql.push(".").name(&field.column).push(after);
+                self.sql.push(".").name(&collection.field(field).column).push(after);
             }
             Source::Link(_, column) => {
                 self.alias('l', alias);
@@ -119,11 +113,21 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// What stands around a column that is compared.
+    pub(super) fn around(&self, collection: &Collection, field: FieldId) -> (&'static str, &'static str) {
+        if collection.managed {
+            return ("", "");
+        }
+        let kind = Kind::of_field(self.frame.model, collection.field(field));
+        self.sql.dialect.of_others(kind).unwrap_or_default()
+    }
+
     fn item(&mut self, alias: Alias) {
         match self.source(alias) {
             Source::JsonItem(scalar) => {
-                let table = format!("t{}", alias.0);
-                self.text_template(self.sql.dialect.json_item(scalar), &table);
+                self.pieces(self.sql.dialect.json_item(scalar), |compiler, _| {
+                    compiler.alias('t', alias);
+                });
             }
             Source::ConstItem(_) => {
                 self.alias('t', alias);

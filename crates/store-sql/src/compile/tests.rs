@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use engine::model::{Scalar, Timestamp, Value};
 use engine::query::{
-    Alias, Comparison, Freshness, Function, GetPlan, Item, ListPlan, Param, Pred, Projection, Set, Shape, SortKey,
-    Term, TextTest,
+    Alias, Comparison, Freshness, Function, GetPlan, Item, ListPlan, Nested, Param, Pred, Projection, Set, Shape,
+    SortKey, Term, TextTest,
 };
 
 use super::predicate::Compiler;
@@ -266,6 +266,7 @@ fn messages(model: &engine::Model, sort: &[(&str, bool)], after: Option<Vec<Valu
         limit: 30,
         count: false,
         projection: projection(model, "Message", &["id", "body"]),
+        as_json: false,
         bindings: bindings(),
         freshness: Freshness::Latest,
         deadline: Instant::now(),
@@ -316,6 +317,105 @@ fn a_page_begins_behind_the_last_record() {
         vec![Value::Json("[]".into()), last],
         r#"(t0."tags" < ? OR t0."tags" IS NULL OR (t0."tags" = ? AND t0."id" < ?))"#,
     );
+}
+
+/// With the author's name in the place of its key, which an administrator and the author may read.
+fn with_author(model: &engine::Model) -> Arc<Projection> {
+    let author = field(model, "Message", "author");
+    let mut projection = Arc::unwrap_or_clone(projection(model, "Message", &["body", "author"]));
+    let mut user = Arc::unwrap_or_clone(self::projection(model, "User", &["name", "email"]));
+    user.items[1].visible = equal(own(model, "User", "id"), Term::Param(Param::AuthId));
+    let nested = Nested {
+        guard: Pred::Not(Box::new(Pred::IsNull(own(model, "User", "name")))),
+        projection: Some(user),
+        is_key: false,
+        limit: 1,
+    };
+    for item in projection.items.iter_mut().filter(|item| item.field == author) {
+        item.shape = Shape::One(Box::new(nested.clone()));
+    }
+    Arc::new(projection)
+}
+
+#[test]
+fn a_page_is_found_before_anything_is_joined_to_it() {
+    let database = Database::with_chat();
+    let model = &database.model;
+    let plan = ListPlan {
+        projection: with_author(model),
+        ..messages(model, &[("sent", true), ("id", true)], None)
+    };
+    let frame = Frame::reading(model, &plan.bindings);
+    let (statement, _) = list(&Sqlite, frame, &plan);
+    assert_eq!(
+        statement.text,
+        concat!(
+            r#"WITH _ninefold_page AS (SELECT t0."body" AS c0, t0."author" AS c1, t0."sent" AS c2, t0."id" AS c3 "#,
+            r#"FROM "message" AS t0 WHERE t0."room" = ? ORDER BY 3 DESC, 4 DESC LIMIT ?) "#,
+            r#"SELECT p.*, t0_1."name", t0_1."email", (t0_1."id" = ?) IS TRUE, t0_1."id" "#,
+            r#"FROM _ninefold_page AS p LEFT JOIN "user" AS t0_1 ON t0_1."id" = p.c1 "#,
+            r#"AND ((t0_1."name" IS NULL) IS NOT TRUE) ORDER BY 3 DESC, 4 DESC"#,
+        )
+    );
+    let explained = explained(&database, &statement);
+    assert!(
+        explained.contains("SEARCH t0 USING INDEX ix_message_room_sent"),
+        "{explained}"
+    );
+    assert!(explained.contains("SEARCH t0_1 USING INDEX"), "{explained}");
+}
+
+#[test]
+fn what_belongs_to_a_record_is_joined_to_it() {
+    let model = crate::fixture::model();
+    let plan = GetPlan {
+        collection: collection(&model, "Message").id,
+        key: key(20),
+        guard: Pred::Const(true),
+        projection: with_author(&model),
+        bindings: bindings(),
+        freshness: Freshness::Latest,
+        deadline: Instant::now(),
+    };
+    let (statement, _) = get(&Sqlite, Frame::reading(&model, &plan.bindings), &plan);
+    assert_eq!(
+        statement.text,
+        concat!(
+            r#"SELECT t0."body", t0."author", t0_1."name", t0_1."email", (t0_1."id" = ?) IS TRUE, t0_1."id" "#,
+            r#"FROM "message" AS t0 LEFT JOIN "user" AS t0_1 ON t0_1."id" = t0."author" "#,
+            r#"AND ((t0_1."name" IS NULL) IS NOT TRUE) WHERE t0."id" = ?"#,
+        )
+    );
+}
+
+#[test]
+fn no_statement_joins_without_limit() {
+    let model = crate::fixture::model();
+    let author = field(&model, "Message", "author");
+    let of = |depth: usize| {
+        let user = projection(&model, "User", &["name"]);
+        let nested = |projection: Projection| {
+            Shape::One(Box::new(Nested {
+                guard: Pred::Const(true),
+                projection: Some(projection),
+                is_key: false,
+                limit: 1,
+            }))
+        };
+        // Whatever the field is: only the shape is looked at.
+        let item = |shape| Item {
+            field: author,
+            visible: Pred::Const(true),
+            shape,
+        };
+        (0..depth).fold(Arc::unwrap_or_clone(user), |inner, _| Projection {
+            collection: inner.collection,
+            items: vec![item(nested(inner))],
+        })
+    };
+    assert!(is_one_statement(&of(0)));
+    assert!(is_one_statement(&of(8)));
+    assert!(!is_one_statement(&of(9)));
 }
 
 /// The query plan's lines, joined.

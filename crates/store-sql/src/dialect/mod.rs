@@ -127,18 +127,18 @@ pub(crate) struct Listing {
     pub(crate) column: &'static str,
 }
 
-fn write_to(out: &mut String, value: &dyn std::fmt::Display) {
+pub(crate) fn write_to(out: &mut String, value: &dyn std::fmt::Display) {
     write!(out, "{value}").expect("writing to a string does not fail");
 }
 
-/// A name in the quotes of standard SQL.
-fn quote(out: &mut String, name: &str) {
-    out.push('"');
-    for character in name.chars() {
-        if character == '"' {
-            out.push('"');
+/// A name in quotes; a quote in it is doubled.
+fn quote(out: &mut String, name: &str, quote: char) {
+    out.push(quote);
+    for (index, part) in name.split(quote).enumerate() {
+        if index > 0 {
+            out.extend([quote, quote]);
         }
-        out.push(character);
+        out.push_str(part);
     }
-    out.push('"');
+    out.push(quote);
 }

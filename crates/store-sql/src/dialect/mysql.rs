@@ -6,7 +6,7 @@
 use engine::model::{Scalar, Value};
 use engine::query::{Arithmetic, Function, TextTest};
 
-use super::{Dialect, Listing, Operand, write_to};
+use super::{Dialect, Listing, Operand, quote, write_to};
 use crate::compile::Kind;
 
 /// Which of the two servers it is.
@@ -174,7 +174,7 @@ impl MySql {
 
 impl Dialect for MySql {
     fn identifier(&self, out: &mut String, name: &str) {
-        write_to(out, &format_args!("`{}`", name.replace('`', "``")));
+        quote(out, name, '`');
     }
 
     /// The driver sends decimals as text, and moments and days alike.

@@ -11,7 +11,7 @@ pub(crate) struct Postgres;
 
 impl Dialect for Postgres {
     fn identifier(&self, out: &mut String, name: &str) {
-        quote(out, name);
+        quote(out, name, '"');
     }
 
     fn placeholder(&self, out: &mut String, number: usize, kind: Option<Kind>) {

@@ -10,7 +10,7 @@ pub(crate) struct Sqlite;
 
 impl Dialect for Sqlite {
     fn identifier(&self, out: &mut String, name: &str) {
-        quote(out, name);
+        quote(out, name, '"');
     }
 
     fn placeholder(&self, out: &mut String, _number: usize, _kind: Option<Kind>) {

@@ -20,7 +20,7 @@ use crate::compile::{self, DialectRef, Frame, Statement};
 use crate::dialect::Dialect as _;
 use crate::migrate::mysql::trial_index;
 use crate::read;
-use crate::session::{Columns, Session};
+use crate::session::{Columns, EachRow, Session};
 
 /// The name of an index that is only tried.
 const CANDIDATE: &str = "the_new_index";
@@ -190,16 +190,22 @@ impl Session for Recorder<'_> {
         self.connection.dialect
     }
 
-    async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
+    async fn each(&mut self, statement: Statement<'_>, row: EachRow<'_>) -> Result<(), StoreError> {
         self.write_down(&statement, Outcome::Interrupted).await?;
         let place = self.statements.len() - 1;
         let began = Instant::now();
-        let rows = MySqlSession::new(self.connection, self.model).query(statement).await?;
+        let mut count = 0;
+        MySqlSession::new(self.connection, self.model)
+            .each(statement, &mut |found| {
+                count += 1;
+                row(found);
+            })
+            .await?;
         self.statements[place].outcome = Outcome::Rows {
-            count: rows.len(),
+            count,
             took: began.elapsed(),
         };
-        Ok(rows)
+        Ok(())
     }
 
     async fn execute(&mut self, _statement: Statement<'_>) -> Result<u64, StoreError> {

@@ -1,7 +1,7 @@
 //! Statements on a MySQL connection: binding, running, reading values back.
 
 use engine::Model;
-use engine::model::Value;
+use engine::model::{Value, ValueRef};
 use engine::ports::store::StoreError;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Error, Params, Row};
@@ -12,7 +12,7 @@ use super::pool::Connection;
 use super::replicas::{progress, replayed};
 use super::value::{bound, read};
 use crate::compile::{DialectRef, Kind, Statement};
-use crate::session::{self, Columns, Session};
+use crate::session::{self, Columns, EachRow, Session};
 
 /// In which a statement sorts that finds no room in what the server gives to each.
 const SORT_BYTES_MAX: u32 = 64 << 20;
@@ -112,7 +112,7 @@ impl Session for MySqlSession<'_> {
         self.connection.dialect
     }
 
-    async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
+    async fn each(&mut self, statement: Statement<'_>, row: EachRow<'_>) -> Result<(), StoreError> {
         if let Some(identity) = self.asks_progress.take() {
             self.hear_progress(&progress(self.connection.dialect, &identity))
                 .await?;
@@ -129,7 +129,10 @@ impl Session for MySqlSession<'_> {
             rows = self.connection.conn.exec(text, params(&statement)).await;
         }
         let rows: Vec<Row> = self.ended(&statement.text, rows)?;
-        rows.iter().map(|row| columns(row, &statement.columns)).collect()
+        for found in &rows {
+            row(&columns(found, &statement.columns)?);
+        }
+        Ok(())
     }
 
     async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
@@ -182,7 +185,7 @@ fn params(statement: &Statement<'_>) -> Params {
     }
 }
 
-fn columns(row: &Row, kinds: &[Kind]) -> Result<Columns, StoreError> {
+fn columns<'r>(row: &'r Row, kinds: &[Kind]) -> Result<Vec<ValueRef<'r>>, StoreError> {
     session::columns(kinds, |place, kind| {
         let found = row.as_ref(place).and_then(|wire| read(wire, kind));
         found.ok_or_else(|| {

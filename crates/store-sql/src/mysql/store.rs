@@ -244,7 +244,7 @@ impl MySqlStore {
                 let progress = session.take_progress();
                 (lease, progress, read)
             };
-            if let Some(read) = replicas.read(since, deadline, asking).await {
+            if let Some(read) = Box::pin(replicas.read(since, deadline, asking)).await {
                 return read;
             }
         }

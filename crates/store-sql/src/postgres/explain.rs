@@ -19,7 +19,7 @@ use super::value::Bound;
 use crate::compile::{self, DialectRef, Frame, Kind, Statement};
 use crate::dialect::{Dialect as _, Postgres};
 use crate::read;
-use crate::session::{Columns, Session};
+use crate::session::{Columns, EachRow, Session};
 
 /// The name of an index that is only tried.
 const CANDIDATE: &str = "the_new_index";
@@ -170,16 +170,22 @@ impl Session for Recorder<'_> {
         self.inner.dialect()
     }
 
-    async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
+    async fn each(&mut self, statement: Statement<'_>, row: EachRow<'_>) -> Result<(), StoreError> {
         self.write_down(&statement, Outcome::Interrupted).await?;
         let place = self.statements.len() - 1;
         let began = Instant::now();
-        let rows = self.inner.query(statement).await?;
+        let mut count = 0;
+        self.inner
+            .each(statement, &mut |found| {
+                count += 1;
+                row(found);
+            })
+            .await?;
         self.statements[place].outcome = Outcome::Rows {
-            count: rows.len(),
+            count,
             took: began.elapsed(),
         };
-        Ok(rows)
+        Ok(())
     }
 
     async fn execute(&mut self, _statement: Statement<'_>) -> Result<u64, StoreError> {

@@ -46,8 +46,11 @@ impl PostgresStore {
         let (work, model) = (Arc::clone(work), Arc::clone(model));
         let given_up = pool::given_up(self.query_timeout);
         let inserting = Insistent::new(async move {
+            let plan = work
+                .lone(&model)
+                .expect("what is inserted alone is so in the same model");
             let mut session = PostgresSession::new(lease.connection(), &model);
-            let ran = timeout_at(given_up.into(), write::run(&mut session, &model, &work.mutations)).await;
+            let ran = timeout_at(given_up.into(), write::insert_alone(&mut session, &model, plan)).await;
             let Ok(ran) = ran else {
                 return Err(unanswered());
             };

@@ -44,7 +44,8 @@ impl Statements {
         if let Some(statement) = self.0.get(text) {
             return Ok(statement.clone());
         }
-        let statement = client.prepare(text).await?;
+        // Once for each text; apart in memory.
+        let statement = Box::pin(client.prepare(text)).await?;
         self.0.insert(text.into(), statement.clone());
         Ok(statement)
     }

@@ -1,6 +1,9 @@
 //! Statements on a PostgreSQL connection: binding, running, reading values back.
 
+use std::pin::pin;
+
 use engine::Model;
+use engine::model::ValueRef;
 use engine::ports::store::StoreError;
 use futures::{FutureExt as _, TryStreamExt as _};
 use tokio_postgres::{Client, Error, Row};
@@ -8,10 +11,10 @@ use tokio_postgres::{Client, Error, Row};
 use super::error::{is_conflict, is_lost, store_error};
 use super::pool::{Connection, Statements};
 use super::replicas::{Lsn, PROGRESS};
-use super::value::{Bound, Raw};
+use super::value::{Bound, value};
 use crate::compile::{DialectRef, Kind, Statement};
 use crate::dialect::Postgres;
-use crate::session::{self, Columns, Session};
+use crate::session::{self, Columns, EachRow, Session};
 
 /// A connection for as long as one operation has it.
 pub(super) struct PostgresSession<'c> {
@@ -107,29 +110,23 @@ impl Session for PostgresSession<'_> {
         &Postgres
     }
 
-    async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
-        let opening = self.opened(statement.text.starts_with("SELECT ")).await?;
+    async fn each(&mut self, statement: Statement<'_>, row: EachRow<'_>) -> Result<(), StoreError> {
+        let opening = self.opened(statement.is_select()).await?;
         let asks_progress = std::mem::take(&mut self.asks_progress);
         let Connection { client, statements, .. } = &mut *self.connection;
+        let (mut said, mut unreadable) = (None, None);
         let asked = if asks_progress {
-            match statements.prepared(client, PROGRESS).await {
-                Ok(question) => {
-                    let asking = together(client, opening, rows(client, statements, &statement));
-                    // Each is sent when it is polled for the first time: what is read is as far at least.
-                    let (said, (opened, asked)) = futures::join!(progress(client, &question), asking);
-                    said.and_then(|progress| {
-                        self.progress = progress;
-                        opened.and(asked)
-                    })
-                }
-                Err(error) => Err(error),
-            }
+            let reading = read_with_progress(client, statements, &statement, opening, row, &mut unreadable);
+            // Apart in memory: most reads ask for none.
+            Box::pin(reading).await.map(|progress| said = progress)
         } else {
-            let (opened, asked) = together(client, opening, rows(client, statements, &statement)).await;
+            let reading = read(client, statements, &statement, row, &mut unreadable);
+            let (opened, asked) = together(client, opening, reading).await;
             opened.and(asked)
         };
-        let rows = asked.map_err(|error| self.failed(&error))?;
-        rows.iter().map(|row| columns(row, &statement.columns)).collect()
+        asked.map_err(|error| self.failed(&error))?;
+        self.progress = said.or(self.progress);
+        unreadable.map_or(Ok(()), Err)
     }
 
     async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
@@ -165,11 +162,44 @@ async fn together<T>(
     }
 }
 
-async fn rows(client: &Client, statements: &mut Statements, statement: &Statement<'_>) -> Result<Vec<Row>, Error> {
+/// The same, and how far the server has followed another: what is read is as far at least.
+async fn read_with_progress(
+    client: &Client,
+    statements: &mut Statements,
+    statement: &Statement<'_>,
+    opening: Option<&'static str>,
+    each: EachRow<'_>,
+    unreadable: &mut Option<StoreError>,
+) -> Result<Option<Lsn>, Error> {
+    let question = statements.prepared(client, PROGRESS).await?;
+    let asking = together(client, opening, read(client, statements, statement, each, unreadable));
+    // Each is sent when it is polled for the first time.
+    let (progress, (opened, asked)) = futures::join!(progress(client, &question), asking);
+    opened.and(asked)?;
+    progress
+}
+
+/// Tells of each row. A value that is none of its kind is `unreadable`, and ends it.
+async fn read(
+    client: &Client,
+    statements: &mut Statements,
+    statement: &Statement<'_>,
+    each: EachRow<'_>,
+    unreadable: &mut Option<StoreError>,
+) -> Result<(), Error> {
     let prepared = statements.prepared(client, &statement.text).await?;
     let values = statement.binds.iter().map(|value| Bound(value));
-    let rows = client.query_raw(&prepared, values).await?;
-    rows.try_collect().await
+    let mut rows = pin!(client.query_raw(&prepared, values).await?);
+    while let Some(row) = rows.try_next().await? {
+        match columns(&row, &statement.columns) {
+            Ok(columns) => each(&columns),
+            Err(error) => {
+                *unreadable = Some(error);
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn execute(client: &Client, statements: &mut Statements, statement: &Statement<'_>) -> Result<u64, Error> {
@@ -178,10 +208,9 @@ async fn execute(client: &Client, statements: &mut Statements, statement: &State
     client.execute_raw(&prepared, values).await
 }
 
-fn columns(row: &Row, kinds: &[Kind]) -> Result<Columns, StoreError> {
+fn columns<'r>(row: &'r Row, kinds: &[Kind]) -> Result<Vec<ValueRef<'r>>, StoreError> {
     session::columns(kinds, |place, kind| {
-        let raw: Option<Raw<'_>> = row.try_get(place).ok();
-        raw.and_then(|raw| raw.value(kind)).ok_or_else(|| {
+        value(row, place, kind).ok_or_else(|| {
             let ty = row.columns().get(place).map(|column| column.type_().to_string());
             StoreError::Failed(format!("column {place} is {ty:?} where a {kind:?} should be"))
         })

@@ -119,14 +119,17 @@ impl Store for PostgresStore {
             let begun = Instant::now();
             let attempted = match lone {
                 Some(plan) => self.insert_alone(&work, plan, &model, deadline).await,
-                None => self.attempt(&work, &model, deadline).await,
+                // Apart in memory: an insert alone would have room for it otherwise.
+                None => Box::pin(self.attempt(&work, &model, deadline)).await,
             };
             let Failed { error, again, is_open } = match attempted {
                 Ok(committed) => return Ok(committed),
                 Err(failed) => failed,
             };
             match open {
-                Some(plan) if is_taken(&error) => return self.find_inserted(plan, error, &model, deadline).await,
+                Some(plan) if is_taken(&error) => {
+                    return Box::pin(self.find_inserted(plan, error, &model, deadline)).await;
+                }
                 _ => {}
             }
             // What waited for a lock for long will do so again.
@@ -268,7 +271,7 @@ impl PostgresStore {
                 let progress = session.progress();
                 (lease, progress, read)
             };
-            if let Some(read) = replicas.read(since, deadline, asking).await {
+            if let Some(read) = Box::pin(replicas.read(since, deadline, asking)).await {
                 return read;
             }
         }
@@ -366,7 +369,8 @@ impl PostgresStore {
             return Ok(lease);
         }
         let mut session = PostgresSession::new(lease.connection(), model);
-        let reserved = timeout_at(deadline.into(), self.reserve(&mut session)).await;
+        let reserving = Box::pin(self.reserve(&mut session));
+        let reserved = timeout_at(deadline.into(), reserving).await;
         let (met_conflict, was_lost) = (session.met_conflict(), session.was_lost());
         match reserved.unwrap_or(Err(StoreError::Timeout)) {
             Ok(()) => Ok(lease),

@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use bytes::{BufMut, BytesMut};
-use engine::model::{Date, Decimal, Timestamp, Value};
+use engine::model::{Date, Decimal, Timestamp, Value, ValueRef};
+use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, Kind as TypeKind, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
 
@@ -88,12 +89,23 @@ fn put_array(items: &[Value], of: &Type, out: &mut BytesMut) -> Result<(), Failu
     Ok(())
 }
 
+/// What a row holds at a place. `None`: no value of this kind.
+pub(crate) fn value(row: &Row, place: usize, kind: Kind) -> Option<ValueRef<'_>> {
+    let ty = row.columns().get(place)?.type_();
+    let raw = row.try_get::<_, Raw<'_>>(place).ok()?;
+    // Few columns are of a domain, so what it is made of is asked second. Any type is read as text.
+    match raw.value(ty, kind) {
+        None => raw.value(base(ty), kind),
+        value => value,
+    }
+}
+
 /// A column of a result as the server sent it; `None` for null.
-pub(crate) struct Raw<'a>(Option<(Type, &'a [u8])>);
+struct Raw<'a>(Option<&'a [u8]>);
 
 impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Failure> {
-        Ok(Self(Some((base(ty).clone(), raw))))
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Failure> {
+        Ok(Self(Some(raw)))
     }
 
     fn from_sql_null(_: &Type) -> Result<Self, Failure> {
@@ -105,31 +117,30 @@ impl<'a> FromSql<'a> for Raw<'a> {
     }
 }
 
-impl Raw<'_> {
-    /// `None`: the column holds what no value of its kind is stored as.
-    pub(crate) fn value(&self, kind: Kind) -> Option<Value> {
-        let Some((ty, raw)) = &self.0 else {
-            return Some(Value::Null);
+impl<'a> Raw<'a> {
+    fn value(&self, ty: &Type, kind: Kind) -> Option<ValueRef<'a>> {
+        let Some(raw) = self.0 else {
+            return Some(ValueRef::Null);
         };
         Some(match kind {
-            Kind::Null => Value::Null,
-            Kind::Bool if *ty == Type::BOOL => Value::Bool(raw.first()? != &0),
-            Kind::Int => Value::Int(int(ty, raw)?),
-            Kind::Duration => Value::Duration(int(ty, raw)?),
-            Kind::Float if *ty == Type::FLOAT8 => Value::Float(f64::from_be_bytes(array(raw)?)),
-            Kind::Float if *ty == Type::FLOAT4 => Value::Float(f32::from_be_bytes(array(raw)?).into()),
-            Kind::Decimal if *ty == Type::NUMERIC => Value::Decimal(numeric(raw)?),
-            Kind::Text => Value::text(std::str::from_utf8(raw).ok()?),
-            Kind::Bytes if *ty == Type::BYTEA => Value::Bytes((*raw).into()),
+            Kind::Null => ValueRef::Null,
+            Kind::Bool if *ty == Type::BOOL => ValueRef::Bool(raw.first()? != &0),
+            Kind::Int => ValueRef::Int(int(ty, raw)?),
+            Kind::Duration => ValueRef::Duration(int(ty, raw)?),
+            Kind::Float if *ty == Type::FLOAT8 => ValueRef::Float(f64::from_be_bytes(array(raw)?)),
+            Kind::Float if *ty == Type::FLOAT4 => ValueRef::Float(f32::from_be_bytes(array(raw)?).into()),
+            Kind::Decimal if *ty == Type::NUMERIC => ValueRef::Decimal(numeric(raw)?),
+            Kind::Text => ValueRef::Text(std::str::from_utf8(raw).ok()?),
+            Kind::Bytes if *ty == Type::BYTEA => ValueRef::Bytes(raw),
             Kind::DateTime if *ty == Type::TIMESTAMPTZ || *ty == Type::TIMESTAMP => {
                 let micros = i64::from_be_bytes(array(raw)?);
-                Value::DateTime(Timestamp(micros.div_euclid(1000) + EPOCH_MS))
+                ValueRef::DateTime(Timestamp(micros.div_euclid(1000) + EPOCH_MS))
             }
-            Kind::Date if *ty == Type::DATE => Value::Date(Date(i32::from_be_bytes(array(raw)?) + EPOCH_DAYS)),
-            Kind::Id if *ty == Type::UUID => Value::Id(Uuid::from_slice(raw).ok()?),
+            Kind::Date if *ty == Type::DATE => ValueRef::Date(Date(i32::from_be_bytes(array(raw)?) + EPOCH_DAYS)),
+            Kind::Id if *ty == Type::UUID => ValueRef::Id(Uuid::from_slice(raw).ok()?),
             Kind::Json => {
-                let text = if *ty == Type::JSONB { raw.get(1..)? } else { raw };
-                Value::Json(std::str::from_utf8(text).ok()?.into())
+                let text = if *base(ty) == Type::JSONB { raw.get(1..)? } else { raw };
+                ValueRef::Json(std::str::from_utf8(text).ok()?)
             }
             _ => return None,
         })

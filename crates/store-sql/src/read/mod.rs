@@ -1,14 +1,22 @@
 //! Carrying out plans that read.
 
+mod joined;
 mod related;
 
 use engine::Model;
-use engine::model::{Row, Value};
+use engine::model::{Row, Value, ValueRef};
 use engine::ports::store::StoreError;
-use engine::query::{GetPlan, ListPlan, Page, Projection, Shape};
+use engine::query::json::write_record;
+use engine::query::{GetPlan, ListPlan, Page, Projection, Rows};
 
-use crate::compile::{self, Frame, Layout};
-use crate::session::{Columns, Session};
+use crate::compile::{self, Frame, Layout, Statement};
+use crate::session::{Columns, Session, owned};
+use joined::{InRow, into_row};
+
+pub(crate) use compile::is_one_statement;
+
+/// A guess at a record's size in JSON, so that the buffer seldom grows.
+const RECORD_BYTES: usize = 384;
 
 pub(crate) async fn get(session: &mut impl Session, model: &Model, plan: &GetPlan) -> Result<Option<Row>, StoreError> {
     let frame = Frame::reading(model, &plan.bindings);
@@ -18,19 +26,24 @@ pub(crate) async fn get(session: &mut impl Session, model: &Model, plan: &GetPla
     Ok(rows.into_iter().next())
 }
 
-/// Whether a projection takes no statement besides the one that finds its rows.
-pub(crate) fn is_one_statement(projection: &Projection) -> bool {
-    projection.items.iter().all(|item| matches!(item.shape, Shape::Value))
-}
-
 pub(crate) async fn list(session: &mut impl Session, model: &Model, plan: &ListPlan) -> Result<Page, StoreError> {
     let frame = Frame::reading(model, &plan.bindings);
     let (statement, layout) = compile::list(session.dialect(), frame, plan);
-    let mut rows = session.query(statement).await?;
-    let limit = plan.limit as usize;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| row[layout.sort..].to_vec());
+    let (rows, next) = if plan.as_json && is_one_statement(&plan.projection) {
+        let (json, next) = write(session, model, plan, &layout, statement).await?;
+        (Rows::Json(json), next)
+    } else {
+        let mut rows = session.query(statement).await?;
+        let limit = plan.limit as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows
+            .last()
+            .filter(|_| more)
+            .map(|row| sorted_by(row, plan, &layout).to_vec());
+        let rows = finish(session, frame, &plan.projection, &layout, rows).await?;
+        (Rows::Values(rows), next)
+    };
     let total = if plan.count {
         let counted = session.query(compile::count(session.dialect(), frame, plan)).await?;
         let count = counted.first().and_then(|row| row.first()).and_then(Value::as_int);
@@ -38,8 +51,41 @@ pub(crate) async fn list(session: &mut impl Session, model: &Model, plan: &ListP
     } else {
         None
     };
-    let rows = finish(session, frame, &plan.projection, &layout, rows).await?;
     Ok(Page { rows, next, total })
+}
+
+/// The page as JSON, written while its rows arrive, and where the next one begins.
+async fn write(
+    session: &mut impl Session,
+    model: &Model,
+    plan: &ListPlan,
+    layout: &Layout,
+    statement: Statement<'_>,
+) -> Result<(Vec<u8>, Option<Vec<Value>>), StoreError> {
+    let mut out = Vec::with_capacity(RECORD_BYTES * plan.limit as usize / 4);
+    let (mut count, mut last) = (0, None);
+    out.push(b'[');
+    let mut each = |columns: &[ValueRef<'_>]| {
+        count += 1;
+        if count > plan.limit {
+            return;
+        }
+        if count > 1 {
+            out.push(b',');
+        }
+        write_record(&mut out, model, &plan.projection, InRow { columns, layout });
+        if count == plan.limit {
+            last = Some(owned(sorted_by(columns, plan, layout)));
+        }
+    };
+    session.each(statement, &mut each).await?;
+    out.push(b']');
+    Ok((out, last.filter(|_| count > plan.limit)))
+}
+
+/// The values of the sort's terms.
+fn sorted_by<'r, V>(columns: &'r [V], plan: &ListPlan, layout: &Layout) -> &'r [V] {
+    &columns[layout.sort..layout.sort + plan.sort.len()]
 }
 
 /// From columns to the projection's items: what is hidden hidden, what is related fetched.
@@ -51,8 +97,19 @@ pub(crate) async fn finish<S: Session>(
     mut rows: Vec<Columns>,
 ) -> Result<Vec<Row>, StoreError> {
     hide(&mut rows, layout);
-    let mut budget = related::RECORDS_MAX;
-    related::expand(session, frame, projection, layout, &mut rows, &mut budget).await?;
+    if !is_one_statement(projection) {
+        let mut budget = related::RECORDS_MAX;
+        // Apart in memory, so that what expands nothing has no room for it.
+        Box::pin(related::expand(
+            session,
+            frame,
+            projection,
+            layout,
+            &mut rows,
+            &mut budget,
+        ))
+        .await?;
+    }
     Ok(rows.into_iter().map(|row| into_row(row, layout)).collect())
 }
 
@@ -60,15 +117,10 @@ fn hide(rows: &mut [Columns], layout: &Layout) {
     for row in rows {
         for (item, mask) in &layout.masks {
             if row[*mask] != Value::Bool(true) {
-                row[*item] = Value::Hidden;
+                row[layout.first + item] = Value::Hidden;
             }
         }
     }
-}
-
-fn into_row(mut columns: Columns, layout: &Layout) -> Row {
-    columns.truncate(layout.items);
-    Row(columns)
 }
 
 #[cfg(test)]

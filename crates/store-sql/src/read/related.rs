@@ -8,7 +8,8 @@ use engine::model::{Row, Value};
 use engine::ports::store::StoreError;
 use engine::query::{Item, Nested, Projection, Shape};
 
-use super::{hide, into_row};
+use super::hide;
+use super::joined::into_row;
 use crate::compile::{self, Frame, Layout};
 use crate::session::{Columns, Session};
 
@@ -30,6 +31,9 @@ pub(super) async fn expand<S: Session>(
     for (place, item) in projection.items.iter().enumerate() {
         match &item.shape {
             Shape::Value => {}
+            Shape::One(_) if layout.joined.iter().any(|joined| joined.place == place) => {
+                spend(budget, rows.len())?;
+            }
             Shape::One(nested) => one(session, frame, (projection, item, place), nested, rows, budget).await?,
             Shape::Many(nested) => {
                 let key = layout.key.expect("a projection with to-many items selects the key");

@@ -11,7 +11,7 @@ use engine::query::{
 
 use super::*;
 use crate::fixture::{Database, bindings, collection, compare, constant, equal, field, id, is_member, key, own};
-use crate::session::at_once;
+use crate::session::{EachRow, at_once};
 
 fn item(model: &Model, name: &str, field_name: &str, shape: Shape) -> Item {
     Item {
@@ -227,8 +227,9 @@ fn expansions_nest_with_one_statement_for_each_relation() {
     let message =
         |number: u32, author: &str| record(vec![text(&format!("message {number}")), record(vec![text(author)])]);
     let eleven = record(vec![Value::List(vec![message(24, "user 3")])]);
-    assert_eq!(page.rows[2], Row(vec![Value::List(vec![eleven])]));
-    assert_eq!(page.rows[0], page.rows[1]);
+    let rows = page.rows.into_values();
+    assert_eq!(rows[2], Row(vec![Value::List(vec![eleven])]));
+    assert_eq!(rows[0], rows[1]);
 }
 
 /// Counts what is asked.
@@ -242,9 +243,9 @@ impl<S: Session> Session for Counted<S> {
         self.inner.dialect()
     }
 
-    async fn query(&mut self, statement: compile::Statement<'_>) -> Result<Vec<Columns>, StoreError> {
+    async fn each(&mut self, statement: compile::Statement<'_>, row: EachRow<'_>) -> Result<(), StoreError> {
         self.statements += 1;
-        self.inner.query(statement).await
+        self.inner.each(statement, row).await
     }
 
     async fn execute(&mut self, statement: compile::Statement<'_>) -> Result<u64, StoreError> {
@@ -269,6 +270,7 @@ fn list_plan(model: &Model, name: &str, projection: Projection, sort: &[(&str, b
         limit: 100,
         count: false,
         projection: Arc::new(projection),
+        as_json: false,
         bindings: bindings(),
         freshness: Freshness::Latest,
         deadline: Instant::now(),
@@ -290,8 +292,8 @@ fn a_page_says_whether_there_is_more_and_how_many_in_all() {
     plan.count = true;
     let page = at_once(list(&mut database.session(), model, &plan)).unwrap();
     let bodies = |page: &Page| {
-        page.rows
-            .iter()
+        let rows = page.rows.clone().into_values();
+        rows.iter()
             .map(|row| row.0[0].as_text().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
@@ -326,20 +328,23 @@ fn check_walk(sort: &[(Term, bool)]) {
             descending: *descending,
         })
         .collect();
-    let all = at_once(list(&mut database.session(), model, &plan)).unwrap();
-    assert_eq!(all.rows.len(), 5);
+    let all = at_once(list(&mut database.session(), model, &plan))
+        .unwrap()
+        .rows
+        .into_values();
+    assert_eq!(all.len(), 5);
     plan.limit = 1;
     let mut walked = Vec::new();
     loop {
         let page = at_once(list(&mut database.session(), model, &plan)).unwrap();
-        walked.extend(page.rows);
+        walked.extend(page.rows.into_values());
         plan.after = page.next;
         if plan.after.is_none() {
             break;
         }
         assert!(walked.len() < 5, "the walk does not end: {sort:?}");
     }
-    assert_eq!(walked, all.rows, "{sort:?}");
+    assert_eq!(walked, all, "{sort:?}");
 }
 
 #[test]
@@ -383,7 +388,10 @@ fn sorting_by_a_related_record_reads_its_value() {
     ];
     plan.limit = 2;
     let page = at_once(list(&mut database.session(), model, &plan)).unwrap();
-    assert_eq!(page.rows, [Row(vec![Value::Id(id(24))]), Row(vec![Value::Id(id(20))])]);
+    assert_eq!(
+        page.rows.into_values(),
+        [Row(vec![Value::Id(id(24))]), Row(vec![Value::Id(id(20))])]
+    );
     assert_eq!(page.next, Some(vec![text("tea"), Value::Id(id(20))]));
 }
 
@@ -400,7 +408,11 @@ fn nobody_is_equal_to_no_author() {
         let mut plan = list_plan(model, "Room", plain(model, "Room", &["id"]), &[("id", false)]);
         plan.bindings = nobody.clone();
         plan.guard = guard;
-        at_once(list(&mut database.session(), model, &plan)).unwrap().rows.len()
+        at_once(list(&mut database.session(), model, &plan))
+            .unwrap()
+            .rows
+            .into_values()
+            .len()
     };
     assert_eq!(count(mine.clone()), 0);
     assert_eq!(count(mine.complement()), 2);

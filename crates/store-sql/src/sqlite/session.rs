@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use engine::Model;
-use engine::model::{Date, Decimal, Timestamp, Value};
+use engine::model::{Date, Decimal, Timestamp, Value, ValueRef};
 use engine::ports::store::StoreError;
-use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef as Stored};
 use rusqlite::{CachedStatement, Connection};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use super::connection::Timed;
 use super::error::{store_error, write_error};
 use crate::compile::{DialectRef, Kind, Statement};
 use crate::dialect::Sqlite;
-use crate::session::{Columns, Session};
+use crate::session::{Columns, EachRow, Session, owned};
 
 /// A connection for as long as one job has it.
 pub(super) struct SqliteSession<'c> {
@@ -50,10 +50,10 @@ impl Session for SqliteSession<'_> {
         &Sqlite
     }
 
-    async fn query(&mut self, statement: Statement<'_>) -> Result<Vec<Columns>, StoreError> {
+    async fn each(&mut self, statement: Statement<'_>, row: EachRow<'_>) -> Result<(), StoreError> {
         let result = match self.place {
-            Place::Reader(connection) => rows(connection, &statement),
-            Place::Writer(timed, deadline) => timed.within(deadline, |connection| rows(connection, &statement)),
+            Place::Reader(connection) => read(connection, &statement, row),
+            Place::Writer(timed, deadline) => timed.within(deadline, |connection| read(connection, &statement, row)),
         };
         result.map_err(|error| store_error(&error))
     }
@@ -77,8 +77,10 @@ impl Session for SqliteSession<'_> {
             Place::Reader(connection) => connection,
             Place::Writer(timed, _) => timed.connection(),
         };
-        let mut rows = rows(connection, &statement).map_err(|error| write_error(&error, self.model))?;
-        Ok(rows.pop())
+        let mut last = None;
+        read(connection, &statement, &mut |row| last = Some(owned(row)))
+            .map_err(|error| write_error(&error, self.model))?;
+        Ok(last)
     }
 }
 
@@ -90,18 +92,17 @@ fn prepared<'c>(connection: &'c Connection, statement: &Statement<'_>) -> rusqli
     Ok(prepared)
 }
 
-fn rows(connection: &Connection, statement: &Statement<'_>) -> rusqlite::Result<Vec<Columns>> {
+fn read(connection: &Connection, statement: &Statement<'_>, each: EachRow<'_>) -> rusqlite::Result<()> {
     let mut prepared = prepared(connection, statement)?;
-    let mut found = Vec::new();
     let mut rows = prepared.raw_query();
     while let Some(row) = rows.next()? {
         let mut columns = Vec::with_capacity(statement.columns.len());
         for (index, kind) in statement.columns.iter().enumerate() {
             columns.push(value(row.get_ref(index)?, *kind).ok_or_else(|| unreadable(row, index, *kind))?);
         }
-        found.push(columns);
+        each(&columns);
     }
-    Ok(found)
+    Ok(())
 }
 
 fn unreadable(row: &rusqlite::Row<'_>, index: usize, kind: Kind) -> rusqlite::Error {
@@ -112,25 +113,25 @@ fn unreadable(row: &rusqlite::Row<'_>, index: usize, kind: Kind) -> rusqlite::Er
 }
 
 /// `None`: the column holds what no value of its type is stored as.
-pub(crate) fn value(stored: ValueRef<'_>, kind: Kind) -> Option<Value> {
+pub(crate) fn value(stored: Stored<'_>, kind: Kind) -> Option<ValueRef<'_>> {
     let value = match (stored, kind) {
-        (ValueRef::Null, _) => Value::Null,
-        (ValueRef::Integer(number), Kind::Bool) => Value::Bool(number != 0),
-        (ValueRef::Integer(number), Kind::Int) => Value::Int(number),
-        (ValueRef::Integer(number), Kind::Decimal) => Value::Decimal(Decimal(number)),
-        (ValueRef::Integer(number), Kind::DateTime) => Value::DateTime(Timestamp(number)),
-        (ValueRef::Integer(number), Kind::Date) => Value::Date(Date(i32::try_from(number).ok()?)),
-        (ValueRef::Integer(number), Kind::Duration) => Value::Duration(number),
-        (ValueRef::Real(number), Kind::Float) => Value::Float(number),
+        (Stored::Null, _) => ValueRef::Null,
+        (Stored::Integer(number), Kind::Bool) => ValueRef::Bool(number != 0),
+        (Stored::Integer(number), Kind::Int) => ValueRef::Int(number),
+        (Stored::Integer(number), Kind::Decimal) => ValueRef::Decimal(Decimal(number)),
+        (Stored::Integer(number), Kind::DateTime) => ValueRef::DateTime(Timestamp(number)),
+        (Stored::Integer(number), Kind::Date) => ValueRef::Date(Date(i32::try_from(number).ok()?)),
+        (Stored::Integer(number), Kind::Duration) => ValueRef::Duration(number),
+        (Stored::Real(number), Kind::Float) => ValueRef::Float(number),
         #[expect(
             clippy::cast_precision_loss,
             reason = "as SQLite itself does where a number has become an integer"
         )]
-        (ValueRef::Integer(number), Kind::Float) => Value::Float(number as f64),
-        (ValueRef::Text(text), Kind::Text) => Value::text(std::str::from_utf8(text).ok()?),
-        (ValueRef::Text(text), Kind::Json) => Value::Json(std::str::from_utf8(text).ok()?.into()),
-        (ValueRef::Blob(bytes), Kind::Id) => Value::Id(Uuid::from_slice(bytes).ok()?),
-        (ValueRef::Blob(bytes), Kind::Bytes) => Value::Bytes(bytes.into()),
+        (Stored::Integer(number), Kind::Float) => ValueRef::Float(number as f64),
+        (Stored::Text(text), Kind::Text) => ValueRef::Text(std::str::from_utf8(text).ok()?),
+        (Stored::Text(text), Kind::Json) => ValueRef::Json(std::str::from_utf8(text).ok()?),
+        (Stored::Blob(bytes), Kind::Id) => ValueRef::Id(Uuid::from_slice(bytes).ok()?),
+        (Stored::Blob(bytes), Kind::Bytes) => ValueRef::Bytes(bytes),
         _ => return None,
     };
     Some(value)
@@ -142,17 +143,17 @@ pub(crate) struct Bound<'a>(pub(crate) &'a Value);
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let stored = match self.0 {
-            Value::Null => ValueRef::Null,
-            Value::Bool(truth) => ValueRef::Integer(i64::from(*truth)),
+            Value::Null => Stored::Null,
+            Value::Bool(truth) => Stored::Integer(i64::from(*truth)),
             Value::Int(number)
             | Value::Duration(number)
             | Value::Decimal(Decimal(number))
-            | Value::DateTime(Timestamp(number)) => ValueRef::Integer(*number),
-            Value::Date(date) => ValueRef::Integer(i64::from(date.0)),
-            Value::Float(number) => ValueRef::Real(*number),
-            Value::Text(text) | Value::Json(text) => ValueRef::Text(text.as_bytes()),
-            Value::Bytes(bytes) => ValueRef::Blob(bytes),
-            Value::Id(id) => ValueRef::Blob(id.as_bytes()),
+            | Value::DateTime(Timestamp(number)) => Stored::Integer(*number),
+            Value::Date(date) => Stored::Integer(i64::from(date.0)),
+            Value::Float(number) => Stored::Real(*number),
+            Value::Text(text) | Value::Json(text) => Stored::Text(text.as_bytes()),
+            Value::Bytes(bytes) => Stored::Blob(bytes),
+            Value::Id(id) => Stored::Blob(id.as_bytes()),
             Value::List(_) | Value::Record(_) | Value::Hidden => {
                 let reason = "a value that is never stored was bound";
                 return Err(rusqlite::Error::ToSqlConversionFailure(reason.into()));

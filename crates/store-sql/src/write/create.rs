@@ -29,7 +29,22 @@ pub(super) async fn create<S: Session>(
     Ok(outcome(collection, &plan, row))
 }
 
-/// What a record came to of which it turns out later that it was made, by its insert alone.
+/// Makes a record that takes no statement besides its insert.
+pub(crate) async fn insert_alone<S: Session>(
+    session: &mut S,
+    model: &Model,
+    plan: &CreatePlan,
+) -> Result<Written, StoreError> {
+    let collection = model.collection(plan.collection);
+    let inserting = session.execute(compile::insert(session.dialect(), collection, &plan.image));
+    inserting.await.map_err(|source| StoreError::At {
+        index: 0,
+        source: Box::new(source),
+    })?;
+    Ok(inserted(collection, plan))
+}
+
+/// What a record came to that was made by its insert alone.
 pub(crate) fn inserted(collection: &Collection, plan: &CreatePlan) -> Written {
     let answer = plan.answer.as_ref();
     let row = answer.map(|answer| project(collection, answer, &plan.image));

@@ -15,7 +15,7 @@ use engine::query::{
     Answer, Change, CreatePlan, Image, Judgement, Mutation, Outcome, Pred, Reference, Refusal, Shape, UpsertPlan,
 };
 
-pub(crate) use create::inserted;
+pub(crate) use create::{insert_alone, inserted};
 
 use crate::compile::{self, Frame};
 use crate::read;
@@ -58,12 +58,13 @@ async fn mutate<S: Session>(
             let plan = plan.settled(model.collection(plan.collection), &written.outcomes);
             create::create(session, model, &plan, changes).await
         }
+        // Apart in memory: a create, which is the smallest by far, would have room for them otherwise.
         Mutation::Update(plan) => {
-            let updated = update::update(session, model, plan, false, changes).await?;
+            let updated = Box::pin(update::update(session, model, plan, false, changes)).await?;
             updated.ok_or(StoreError::Refused(Refusal::NotFound))
         }
-        Mutation::Upsert(plan) => upsert(session, model, plan, changes).await,
-        Mutation::Delete(plan) => delete::delete(session, model, plan, changes).await,
+        Mutation::Upsert(plan) => Box::pin(upsert(session, model, plan, changes)).await,
+        Mutation::Delete(plan) => Box::pin(delete::delete(session, model, plan, changes)).await,
     }
 }
 

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt::Debug;
 use std::ops::Index;
 
-use engine::operations::{ListReply, Reply, Written};
+use engine::operations::{JsonPage, ListReply, Reply, Written};
 use engine::query::OutcomeKind;
 use engine::query::json::{write_row, write_rows};
 use engine::{Error, ErrorCode};
@@ -74,7 +74,7 @@ impl Index<&str> for Record {
 }
 
 /// A page as its caller got it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Page {
     pub(super) items: Vec<Json>,
     pub(super) next: Option<String>,
@@ -82,14 +82,23 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn read(reply: ListReply) -> Self {
-        let mut out = Vec::new();
-        write_rows(&mut out, &reply.model, &reply.projection, &reply.rows);
+    pub(super) fn read(page: JsonPage) -> Self {
         Self {
-            items: serde_json::from_slice(&out).expect("an answer is JSON"),
+            items: serde_json::from_slice(&page.items).expect("an answer is JSON"),
+            next: page.next,
+            total: page.total,
+        }
+    }
+
+    /// Of what came as values.
+    pub(super) fn written(reply: ListReply) -> Self {
+        let mut items = Vec::new();
+        write_rows(&mut items, &reply.model, &reply.projection, &reply.rows);
+        Self::read(JsonPage {
+            items,
             next: reply.next,
             total: reply.total,
-        }
+        })
     }
 
     /// The texts of one field, in order, with spaces between.

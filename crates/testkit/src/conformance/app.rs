@@ -251,6 +251,7 @@ pub(super) fn named(name: &str, step: Step) -> Step {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct Get {
     caller: Caller,
     request: GetRequest,
@@ -322,6 +323,12 @@ impl List {
         self
     }
 
+    /// Asked for values instead of JSON.
+    pub(super) async fn in_values(self) -> Result<Page, Error> {
+        let reply = self.caller.engine.list(&self.caller.ctx(), &self.request).await?;
+        Ok(Page::written(reply))
+    }
+
     /// Page by page to the end; the items of all.
     pub(super) async fn walk(self) -> Result<Vec<Json>, Error> {
         let mut items = Vec::new();
@@ -343,8 +350,8 @@ impl IntoFuture for List {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let reply = self.caller.engine.list(&self.caller.ctx(), &self.request).await?;
-            Ok(Page::read(reply))
+            let page = self.caller.engine.list_json(&self.caller.ctx(), &self.request).await?;
+            Ok(Page::read(page))
         })
     }
 }

@@ -168,6 +168,64 @@ pub(super) async fn pages_expand_row_by_row(database: Db) {
     assert_eq!(titles(&page.items[0]["replies"]), "");
 }
 
+pub(super) async fn pages_are_the_same_as_values_and_as_json(database: Db) {
+    let app = open(&database).await;
+    let callers = [
+        app.admin(),
+        app.nobody(),
+        app.user(&id(ANN)),
+        app.user(&id(BOB)),
+        app.user(&id(CID)),
+    ];
+    let shapes = [
+        None,
+        Some("author"),
+        Some("answers"),
+        Some("author.boss"),
+        Some("author.boss,answers"),
+        Some("answers.answers,answers.author.boss,author.boss.boss"),
+        Some("author.boss.posts,answers"),
+    ];
+    for (caller, shape) in callers.iter().flat_map(|caller| shapes.map(|shape| (caller, shape))) {
+        let list = |limit| {
+            let list = caller.list("posts").sort("answers.title,-title").limit(limit);
+            shape.map_or(list.clone(), |shape| list.expand(shape))
+        };
+        let mut walked = Vec::new();
+        let mut next = Some(list(1));
+        while let Some(list) = next.take() {
+            let (as_json, as_values) = (list.clone().await.unwrap(), list.clone().in_values().await.unwrap());
+            assert_eq!(as_json, as_values, "{shape:?}");
+            next = as_json.next.map(|cursor| list.after(&cursor));
+            walked.extend(as_json.items);
+        }
+        let whole = list(10).count().await.unwrap();
+        assert_eq!(
+            (&whole.items, whole.total),
+            (&walked, Some(walked.len() as u64)),
+            "{shape:?}"
+        );
+        for post in &whole.items {
+            let key = post["id"].as_str().unwrap();
+            let get = caller.get("posts", key);
+            let alone = shape.map_or(get.clone(), |shape| get.expand(shape)).await.unwrap();
+            assert_eq!(alone.json, *post, "{shape:?}");
+        }
+    }
+    let page = app
+        .user(&id(BOB))
+        .list("posts")
+        .sort("title")
+        .expand("author.boss")
+        .await
+        .unwrap();
+    let boss = |place: usize| &page.items[place]["author"]["boss"];
+    // ann is bob's boss, and shows her nick to herself alone; cid, who is hers, is hidden.
+    assert_eq!((boss(1)["name"].as_str(), boss(1).get("nick")), (Some("ann"), None));
+    assert_eq!(*boss(0), json!(id(CID)));
+    assert_eq!(page.items[1]["author"]["nick"], json!("n"));
+}
+
 pub(super) async fn fields_and_expand_go_together(database: Db) {
     let app = open(&database).await;
     let admin = app.admin();

@@ -204,7 +204,8 @@ suite! { $
     }
     expansion {
         a_record_takes_its_ids_place many_come_as_a_list_by_key hidden_records_stay_hidden
-        hidden_fields_stay_hidden_in_them pages_expand_row_by_row fields_and_expand_go_together
+        hidden_fields_stay_hidden_in_them pages_expand_row_by_row pages_are_the_same_as_values_and_as_json
+        fields_and_expand_go_together
         writes_expand_their_answer depth_is_bounded_and_names_are_known
     }
     cascades {

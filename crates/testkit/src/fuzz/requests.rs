@@ -52,7 +52,7 @@ impl Requests {
         };
         let Ok(text) = std::str::from_utf8(rest) else { return };
         let ctx = administrator();
-        let list = |request: ListRequest| block_on(self.engine.list(&ctx, &request));
+        let list = |request: ListRequest| block_on(self.engine.list_json(&ctx, &request));
         let base = || ListRequest {
             collection: self.path.clone(),
             limit: Some(3),

@@ -90,7 +90,7 @@ impl Program for OnPostgres<'_> {
     }
 
     fn request(&self, case: Case, number: usize, tokens: &Tokens) -> Request {
-        ninefold::request(case, number, &tokens.ninefold, self.0.records())
+        ninefold::request_on_postgres(case, number, &tokens.ninefold, self.0.records())
     }
 }
 
@@ -124,6 +124,6 @@ impl Program for Floor {
     }
 
     fn request(&self, case: Case, number: usize, tokens: &Tokens) -> Request {
-        ninefold::request(case, number, &tokens.ninefold, self.records)
+        ninefold::request_on_postgres(case, number, &tokens.ninefold, self.records)
     }
 }

@@ -224,7 +224,7 @@ impl Import<'_> {
         if !wanted.is_empty() {
             let plan = self.question(collection, field, wanted);
             let page = self.engine.store().list(Permit::seal(plan, model.epoch)).await;
-            for row in page.map_err(|error| self.failed(error))?.rows {
+            for row in page.map_err(|error| self.failed(error))?.rows.into_values() {
                 if let [key, value] = row.0.as_slice() {
                     found.insert(shown(value), shown(key));
                 }
@@ -264,6 +264,7 @@ impl Import<'_> {
                 collection: collection.id,
                 items: vec![item(key), item(field)],
             }),
+            as_json: false,
             bindings: self.moment.bindings(&self.ctx),
             freshness: Freshness::Latest,
             deadline: Instant::now() + QUESTION_TIMEOUT,

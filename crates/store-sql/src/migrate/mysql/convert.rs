@@ -136,7 +136,7 @@ async fn pass(runner: &mut Runner<'_>, change: &Convert, company: Company) -> Re
             let kinds = [&change.from, &change.to].map(Kind::of_stored);
             let [held, there] = [0, 1].map(|place| {
                 let wire = row.as_ref(keys.count() + place);
-                wire.and_then(|wire| read(wire, kinds[place]))
+                wire.and_then(|wire| read(wire, kinds[place])).map(Value::from)
             });
             let wanted = match held {
                 Some(Value::Null) => change.fill.clone(),

@@ -84,7 +84,7 @@ impl<'a> Keys<'a> {
     pub(super) fn read(&self, row: &Row) -> Vec<Wire> {
         let value = |(place, (_, kind)): (usize, &(String, StoredType))| {
             let key = row.as_ref(place).and_then(|wire| read(wire, Kind::of_stored(kind)));
-            bound(&key.unwrap_or(Value::Null))
+            bound(&key.map_or(Value::Null, Value::from))
         };
         self.columns.iter().enumerate().map(value).collect()
     }

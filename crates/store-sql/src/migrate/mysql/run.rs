@@ -266,7 +266,7 @@ impl Runner<'_> {
             let mut values: Vec<Value> = Vec::new();
             for (place, kind) in shows.iter().enumerate() {
                 let wire = row.as_ref(place);
-                values.extend(wire.and_then(|wire| read(wire, Kind::of_stored(kind))));
+                values.extend(wire.and_then(|wire| read(wire, Kind::of_stored(kind))).map(Value::from));
             }
             Key(values).to_string()
         };

@@ -12,7 +12,7 @@ use super::render::Convert;
 use super::run::{Runner, Stop};
 use crate::compile::Kind;
 use crate::migrate::check::Check;
-use crate::postgres::value::{Bound, Raw};
+use crate::postgres::value::{Bound, value};
 
 const TABLE: &str = "pg_temp._ninefold_converted";
 /// Values fetched at once.
@@ -69,10 +69,10 @@ async fn fill(runner: &Runner<'_>, change: &Convert) -> Result<(), Stop> {
             return Ok(());
         }
         for row in rows {
-            let (held, source): (Raw<'_>, Raw<'_>) = (row.try_get(0)?, row.try_get(1)?);
-            let held = held.value(Kind::of_stored(&change.from));
+            let read = |place, kind| value(&row, place, kind).map(Value::from);
+            let held = read(0, Kind::of_stored(&change.from));
             let value = held.and_then(|held| conversion.as_ref()?.apply(&held));
-            if let (Some(value), Some(source @ Value::Text(_))) = (value, source.value(Kind::Text)) {
+            if let (Some(value), Some(source @ Value::Text(_))) = (value, read(1, Kind::Text)) {
                 let (source, value) = (Bound(&source), Bound(&value));
                 let values: [&(dyn ToSql + Sync); 2] = [&source, &value];
                 runner.client.execute(&insert, &values).await?;

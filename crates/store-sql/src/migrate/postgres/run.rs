@@ -11,7 +11,7 @@ use super::render::{Action, Rendered};
 use super::{convert, failed};
 use crate::compile::Kind;
 use crate::migrate::check::{Check, Complaint};
-use crate::postgres::value::Raw;
+use crate::postgres::value::value;
 
 /// Offenders that a refusal names.
 const EXAMPLES: usize = 3;
@@ -136,14 +136,13 @@ impl<'c> Runner<'c> {
     async fn examples(&self, sql: &str, shows: &[StoredType]) -> Result<Vec<String>, Error> {
         let rows = self.client.query(&format!("{sql} LIMIT {EXAMPLES}"), &[]).await?;
         let shown = |row: &tokio_postgres::Row| {
-            let mut values: Vec<Value> = Vec::new();
-            for (place, kind) in shows.iter().enumerate() {
-                let raw: Raw<'_> = row.try_get(place)?;
-                values.extend(raw.value(Kind::of_stored(kind)));
-            }
-            Ok(Key(values).to_string())
+            let values = shows
+                .iter()
+                .enumerate()
+                .filter_map(|(place, kind)| value(row, place, Kind::of_stored(kind)));
+            Key(values.map(Value::from).collect()).to_string()
         };
-        rows.iter().map(shown).collect()
+        Ok(rows.iter().map(shown).collect())
     }
 
     /// The names of those constraints.

@@ -10,7 +10,7 @@ use crate::sqlite::session::{self, Bound};
 
 /// `None`: no value of the type is stored like this.
 pub(super) fn read(held: ValueRef<'_>, kind: &StoredType) -> Option<Value> {
-    session::value(held, Kind::of_stored(kind))
+    session::value(held, Kind::of_stored(kind)).map(Value::from)
 }
 
 pub(super) fn write(value: &Value) -> rusqlite::Result<Held> {

@@ -325,7 +325,7 @@ impl Publisher {
         let mut rows = statement.query([from, to])?;
         let mut keys = Vec::new();
         while let Some(row) = rows.next()? {
-            keys.push(Key(vec![value(row.get_ref(0)?, kind).unwrap_or(Value::Null)]));
+            keys.push(Key(vec![value(row.get_ref(0)?, kind).map_or(Value::Null, Value::from)]));
         }
         Ok(keys)
     }

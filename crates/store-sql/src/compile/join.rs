@@ -1,0 +1,148 @@
+//! To-one relations that are read in the same statement as the records that have them.
+//!
+//! Each joined record has a level: its table is `t0_` and the level, and so are the aliases of its rules, which count from
+//! there anew.
+
+use engine::model::Collection;
+use engine::query::{Alias, Item, Nested, Projection, Shape};
+
+use super::key_field;
+use super::predicate::{Compiler, Source};
+use super::read::{Joined, Layout};
+
+/// Tables of one statement besides the first; databases know at most 61 in all, and plan the slower the more there are.
+const JOINS_MAX: usize = 8;
+/// What a page is called before anything is joined to it.
+const PAGE: &str = "_ninefold_page";
+
+/// Whether a projection takes no statement besides the one that finds its rows.
+pub(crate) fn is_one_statement(projection: &Projection) -> bool {
+    let joins = count(projection) > 0;
+    projection.items.iter().all(|item| match &item.shape {
+        Shape::Value => true,
+        Shape::One(nested) => joins && joined(nested).is_some(),
+        Shape::Many(_) => false,
+    })
+}
+
+/// How many records are joined to one of this projection.
+pub(super) fn count(projection: &Projection) -> usize {
+    let all = projection
+        .items
+        .iter()
+        .filter_map(of_item)
+        .map(|(_, projection)| 1 + inner(projection));
+    let all = all.sum();
+    if all > JOINS_MAX { 0 } else { all }
+}
+
+fn inner(projection: &Projection) -> usize {
+    let all = projection.items.iter().filter_map(of_item);
+    all.map(|(_, projection)| 1 + inner(projection)).sum()
+}
+
+fn of_item(item: &Item) -> Option<(&Nested, &Projection)> {
+    match &item.shape {
+        Shape::One(nested) => Some((nested, joined(nested)?)),
+        Shape::Value | Shape::Many(_) => None,
+    }
+}
+
+/// What is read of a record that is joined: of one, to which only others that are joined belong.
+fn joined(nested: &Nested) -> Option<&Projection> {
+    let projection = nested.projection.as_ref()?;
+    let is_whole = projection.items.iter().all(|item| match &item.shape {
+        Shape::Value => true,
+        Shape::One(nested) => joined(nested).is_some(),
+        Shape::Many(_) => false,
+    });
+    is_whole.then_some(projection)
+}
+
+/// What a joined record's key is read from.
+#[derive(Clone, Copy)]
+pub(super) enum Holder {
+    /// A row of the page.
+    Page,
+    /// The record at this level.
+    Level(u32),
+}
+
+impl<'a> Compiler<'a> {
+    /// What follows is written as a table whose columns are `c` and their place.
+    pub(super) fn begin_page(&mut self) {
+        self.sql.push("WITH ").push(PAGE).push(" AS (");
+        self.names_columns = true;
+    }
+
+    pub(super) fn end_page(&mut self) {
+        self.names_columns = false;
+        self.sql.push(") SELECT p.*");
+    }
+
+    pub(super) fn read_page(&mut self) {
+        self.sql.push(" FROM ").push(PAGE).push(" AS p");
+    }
+
+    /// The columns of what is joined to a record: its projection, and its key, which says that it is there.
+    pub(super) fn select_joined(&mut self, projection: &'a Projection, layout: &mut Layout) {
+        if count(projection) > 0 {
+            self.select_joined_to(projection, layout);
+        }
+    }
+
+    fn select_joined_to(&mut self, projection: &'a Projection, layout: &mut Layout) {
+        for (place, item) in projection.items.iter().enumerate() {
+            let Some((_, projection)) = of_item(item) else { continue };
+            self.levels += 1;
+            let (level, target) = (self.levels, self.collection(projection.collection));
+            let mut record = self.at(level, target, |compiler| compiler.project(projection, true));
+            self.select_joined_to(projection, &mut record);
+            layout.joined.push(Joined {
+                place,
+                level,
+                layout: record,
+            });
+        }
+    }
+
+    /// The tables of what was selected.
+    pub(super) fn join(&mut self, projection: &'a Projection, layout: &Layout, holder: Holder) {
+        for joined in &layout.joined {
+            let item = &projection.items[joined.place];
+            let (nested, joined_projection) = of_item(item).expect("what is joined was selected");
+            let target = self.collection(joined_projection.collection);
+            self.sql.push(" LEFT JOIN ");
+            self.at(joined.level, target, |compiler| {
+                compiler.table(target, Alias::ROOT);
+                compiler.sql.push(" ON ");
+                compiler.alias('t', Alias::ROOT);
+                compiler.sql.push(".").name(&key_field(target).column).push(" = ");
+            });
+            self.reference(projection, item, layout.first + joined.place, holder);
+            self.at(joined.level, target, |compiler| compiler.and(&nested.guard));
+            self.join(joined_projection, &joined.layout, Holder::Level(joined.level));
+        }
+    }
+
+    /// The key that an item holds.
+    fn reference(&mut self, projection: &'a Projection, item: &Item, column: usize, holder: Holder) {
+        let collection = self.collection(projection.collection);
+        match holder {
+            Holder::Level(0) => self.field(Alias::ROOT, item.field),
+            Holder::Level(level) => self.at(level, collection, |compiler| compiler.field(Alias::ROOT, item.field)),
+            Holder::Page => {
+                let (before, after) = self.around(collection, item.field);
+                self.sql.push(before).push("p.c").number(column as u64).push(after);
+            }
+        }
+    }
+
+    /// Writes about the record at a level.
+    fn at<T>(&mut self, level: u32, record: &'a Collection, write: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.level, level);
+        let written = self.within(Alias::ROOT, Source::Row(record), write);
+        self.level = outer;
+        written
+    }
+}
