@@ -10,6 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::response::Response;
 use engine::Error;
@@ -98,7 +99,7 @@ impl Asked {
 
     fn finish(&self, mut response: Response) -> Response {
         if self.method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            response = options();
+            response = options(&response);
         }
         if let Some(problem) = problem(&response) {
             let mut rendered = self.render(&problem);
@@ -115,6 +116,17 @@ impl Asked {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // The router took away the body of what it answered itself; over HTTP/2 nobody else would take away a refusal's.
+        if self.method == Method::HEAD {
+            let length = response.body().size_hint().exact().filter(|length| *length > 0);
+            if let Some(length) = length {
+                response
+                    .headers_mut()
+                    .entry(header::CONTENT_LENGTH)
+                    .or_insert(length.into());
+            }
+            *response.body_mut() = Body::empty();
+        }
         response
     }
 
@@ -138,10 +150,13 @@ impl Asked {
     }
 }
 
-/// What a path takes, when asked; the router adds `Allow` to it as it does to a 405.
-fn options() -> Response {
+/// What a path takes, when asked: the router has said so to refuse the method.
+fn options(refused: &Response) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
+    for allowed in refused.headers().get_all(header::ALLOW) {
+        response.headers_mut().append(header::ALLOW, allowed.clone());
+    }
     response
 }
 

@@ -112,7 +112,15 @@ async fn inner(inside: Inside, request: Request) -> Response {
         let compressed = Box::pin(compression().layer(inside).oneshot(request)).await;
         compressed.map(|response| response.map(Body::new))
     } else {
-        inside.oneshot(request).await
+        let answered = inside.oneshot(request).await;
+        answered.map(|mut response| {
+            // It would be another for who takes it compressed.
+            if !response.headers().contains_key(header::VARY) && worthwhile().should_compress(&response) {
+                let depends = HeaderValue::from_static("accept-encoding");
+                response.headers_mut().insert(header::VARY, depends);
+            }
+            response
+        })
     };
     match answered {
         Ok(response) => response,
@@ -122,11 +130,14 @@ async fn inner(inside: Inside, request: Request) -> Response {
 
 /// A stream's events have to leave at once, and pictures are compressed already.
 fn compression() -> CompressionLayer<impl Predicate> {
-    let worthwhile = SizeAbove::new(COMPRESSED_BYTES_MIN)
+    CompressionLayer::new().gzip(true).compress_when(worthwhile())
+}
+
+fn worthwhile() -> impl Predicate {
+    SizeAbove::new(COMPRESSED_BYTES_MIN)
         .and(NotForContentType::IMAGES)
         .and(NotForContentType::SSE)
-        .and(|status: StatusCode, _, _: &http::HeaderMap, _: &http::Extensions| status != StatusCode::NOT_MODIFIED);
-    CompressionLayer::new().gzip(true).compress_when(worthwhile)
+        .and(|status: StatusCode, _, _: &http::HeaderMap, _: &http::Extensions| status != StatusCode::NOT_MODIFIED)
 }
 
 fn cors(config: &ApiConfig) -> Option<CorsLayer> {

@@ -5,14 +5,12 @@ use axum::response::Response;
 use engine::Error;
 use engine::model::Key;
 use engine::operations::{JsonPage, Reply, WriteReply};
-use engine::query::json::{write_row, write_text};
+use engine::query::json::{RECORD_BYTES, write_row, write_text};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::negotiate::{IDEMPOTENCY_REPLAYED, WRITTEN, quoted};
 
-/// A guess at a record's size, so that the buffer seldom grows.
-const RECORD_BYTES: usize = 256;
 /// What stands in a path segment as it is: RFC 3986's unreserved characters, and the comma between a key's parts.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')

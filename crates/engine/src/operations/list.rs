@@ -13,11 +13,9 @@ use crate::operations::get::SharedShape;
 use crate::operations::shape::{askable, shape, unknown_field};
 use crate::operations::{Ctx, JsonPage, ListReply, ListRequest, slow};
 use crate::pipeline::{Engine, Moment};
-use crate::query::json::write_rows;
+use crate::query::json::{RECORD_BYTES, write_rows};
 use crate::query::{Alias, Freshness, ListPlan, Page, Pred, Projection, Rows, SortKey, Term};
 
-/// A guess at a record's size in JSON, so that the buffer seldom grows.
-const RECORD_BYTES: usize = 256;
 /// Terms of a sort.
 const SORT_KEYS_MAX: usize = 8;
 

@@ -131,7 +131,7 @@ impl Shaper<'_> {
             if field.private || named.is_none() && !(wanted.defaults && field.is_stored()) {
                 continue;
             }
-            // Aliases are per statement: the masks of one level share one statement.
+            // Aliases are counted anew for each record of a row: its masks share them.
             let visible = self
                 .grants
                 .field_guard(collection, field.id, Alias::ROOT, &mut Aliases::default())?;

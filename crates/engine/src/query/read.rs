@@ -57,7 +57,8 @@ pub enum Shape {
 /// A relation's other end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Nested {
-    /// The target collection's read rule for this caller; its row is `Alias::ROOT` here: each level is a statement of its own.
+    /// The target collection's read rule for this caller; its row is `Alias::ROOT` here: aliases
+    /// are counted from there anew at each level, and a store that joins levels tells them apart.
     pub guard: Pred,
     /// `None`: keys only.
     pub projection: Option<Projection>,

@@ -3,6 +3,7 @@
 //! Each joined record has a level: its table is `t0_` and the level, and so are the aliases of its rules, which count from
 //! there anew.
 
+use engine::Model;
 use engine::model::Collection;
 use engine::query::{Alias, Item, Nested, Projection, Shape};
 
@@ -12,50 +13,53 @@ use super::read::{Joined, Layout};
 
 /// Tables of one statement besides the first; databases know at most 61 in all, and plan the slower the more there are.
 const JOINS_MAX: usize = 8;
+/// Related records in one answer, over all its rows and levels: nested limits multiply.
+pub(crate) const RECORDS_MAX: u32 = 50_000;
 /// What a page is called before anything is joined to it.
 const PAGE: &str = "_ninefold_page";
 
-/// Whether a projection takes no statement besides the one that finds its rows.
-pub(crate) fn is_one_statement(projection: &Projection) -> bool {
-    let joins = count(projection) > 0;
+/// Whether a projection of so many rows takes no statement besides the one that finds them.
+pub(crate) fn is_one_statement(model: &Model, projection: &Projection, rows: u32) -> bool {
+    let joins = count(model, projection, rows) > 0;
     projection.items.iter().all(|item| match &item.shape {
         Shape::Value => true,
-        Shape::One(nested) => joins && joined(nested).is_some(),
+        Shape::One(_) => joins && of_item(model, item).is_some(),
         Shape::Many(_) => false,
     })
 }
 
-/// How many records are joined to one of this projection.
-pub(super) fn count(projection: &Projection) -> usize {
-    let all = projection
-        .items
-        .iter()
-        .filter_map(of_item)
-        .map(|(_, projection)| 1 + inner(projection));
-    let all = all.sum();
-    if all > JOINS_MAX { 0 } else { all }
+/// How many records are joined to each of so many with this projection: all that can be, or none.
+pub(super) fn count(model: &Model, projection: &Projection, rows: u32) -> usize {
+    let joins = of_record(model, projection);
+    let records = joins.saturating_mul(rows as usize);
+    if joins > JOINS_MAX || records > RECORDS_MAX as usize {
+        return 0;
+    }
+    joins
 }
 
-fn inner(projection: &Projection) -> usize {
-    let all = projection.items.iter().filter_map(of_item);
-    all.map(|(_, projection)| 1 + inner(projection)).sum()
+fn of_record(model: &Model, projection: &Projection) -> usize {
+    let joined = projection.items.iter().filter_map(|item| of_item(model, item));
+    joined.map(|(_, projection)| 1 + of_record(model, projection)).sum()
 }
 
-fn of_item(item: &Item) -> Option<(&Nested, &Projection)> {
+fn of_item<'p>(model: &Model, item: &'p Item) -> Option<(&'p Nested, &'p Projection)> {
     match &item.shape {
-        Shape::One(nested) => Some((nested, joined(nested)?)),
+        Shape::One(nested) => Some((nested, joined(model, nested)?)),
         Shape::Value | Shape::Many(_) => None,
     }
 }
 
-/// What is read of a record that is joined: of one, to which only others that are joined belong.
-fn joined(nested: &Nested) -> Option<&Projection> {
+/// What is read of a record that is joined: of one, to which only others that are joined belong. Only of a table of ours it
+/// is known that a key is there once, and how it compares.
+fn joined<'p>(model: &Model, nested: &'p Nested) -> Option<&'p Projection> {
     let projection = nested.projection.as_ref()?;
-    let is_whole = projection.items.iter().all(|item| match &item.shape {
+    let is_joined = |item: &Item| match &item.shape {
         Shape::Value => true,
-        Shape::One(nested) => joined(nested).is_some(),
+        Shape::One(nested) => joined(model, nested).is_some(),
         Shape::Many(_) => false,
-    });
+    };
+    let is_whole = model.collection(projection.collection).managed && projection.items.iter().all(is_joined);
     is_whole.then_some(projection)
 }
 
@@ -86,18 +90,14 @@ impl<'a> Compiler<'a> {
 
     /// The columns of what is joined to a record: its projection, and its key, which says that it is there.
     pub(super) fn select_joined(&mut self, projection: &'a Projection, layout: &mut Layout) {
-        if count(projection) > 0 {
-            self.select_joined_to(projection, layout);
-        }
-    }
-
-    fn select_joined_to(&mut self, projection: &'a Projection, layout: &mut Layout) {
         for (place, item) in projection.items.iter().enumerate() {
-            let Some((_, projection)) = of_item(item) else { continue };
+            let Some((_, projection)) = of_item(self.frame.model, item) else {
+                continue;
+            };
             self.levels += 1;
             let (level, target) = (self.levels, self.collection(projection.collection));
             let mut record = self.at(level, target, |compiler| compiler.project(projection, true));
-            self.select_joined_to(projection, &mut record);
+            self.select_joined(projection, &mut record);
             layout.joined.push(Joined {
                 place,
                 level,
@@ -110,7 +110,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn join(&mut self, projection: &'a Projection, layout: &Layout, holder: Holder) {
         for joined in &layout.joined {
             let item = &projection.items[joined.place];
-            let (nested, joined_projection) = of_item(item).expect("what is joined was selected");
+            let (nested, joined_projection) = of_item(self.frame.model, item).expect("what is joined was selected");
             let target = self.collection(joined_projection.collection);
             self.sql.push(" LEFT JOIN ");
             self.at(joined.level, target, |compiler| {

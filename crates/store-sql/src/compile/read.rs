@@ -47,7 +47,9 @@ pub(crate) fn get<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a GetPlan) 
     let mut compiler = Compiler::new(Sql::new(dialect), frame, collection);
     compiler.sql.push("SELECT ");
     let mut layout = compiler.project(&plan.projection, false);
-    compiler.select_joined(&plan.projection, &mut layout);
+    if join::count(frame.model, &plan.projection, 1) > 0 {
+        compiler.select_joined(&plan.projection, &mut layout);
+    }
     compiler.select_from(collection);
     compiler.join(&plan.projection, &layout, Holder::Level(0));
     compiler.where_key(collection, &plan.key);
@@ -60,7 +62,7 @@ pub(crate) fn list<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a ListPlan
     let collection = frame.model.collection(plan.collection);
     let mut compiler = Compiler::new(Sql::new(dialect), frame, collection);
     // What is joined is so to the rows of the page alone, and not before they are found.
-    let joins = join::count(&plan.projection) > 0;
+    let joins = join::count(frame.model, &plan.projection, plan.limit) > 0;
     if joins {
         compiler.begin_page();
     }

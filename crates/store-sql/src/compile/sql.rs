@@ -17,7 +17,12 @@ pub(crate) struct Statement<'a> {
 impl Statement<'_> {
     /// Whether it reads, and does nothing else.
     pub(crate) fn is_select(&self) -> bool {
-        self.text.starts_with("SELECT ") || self.text.starts_with("WITH ")
+        self.text.starts_with("SELECT ") || self.is_of_page()
+    }
+
+    /// Whether it joins something to a page that it has found before.
+    pub(crate) fn is_of_page(&self) -> bool {
+        self.text.starts_with("WITH ")
     }
 }
 

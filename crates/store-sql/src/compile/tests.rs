@@ -413,9 +413,11 @@ fn no_statement_joins_without_limit() {
             items: vec![item(nested(inner))],
         })
     };
-    assert!(is_one_statement(&of(0)));
-    assert!(is_one_statement(&of(8)));
-    assert!(!is_one_statement(&of(9)));
+    let is_one = |depth, rows| is_one_statement(&model, &of(depth), rows);
+    assert!(is_one(0, u32::MAX));
+    assert!(is_one(8, 6250) && !is_one(8, 6251));
+    assert!(is_one(1, 50_000) && !is_one(1, 50_001));
+    assert!(!is_one(9, 1));
 }
 
 /// The query plan's lines, joined.

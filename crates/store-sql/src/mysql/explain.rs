@@ -232,11 +232,13 @@ fn plan_steps(row: &Row) -> Vec<PlanStep> {
 
 fn read_step(table: &str, access: &str, key: &str, extra: &str) -> Vec<PlanStep> {
     let mut steps = Vec::new();
+    // A page that was found before.
+    let is_page = table.starts_with("<derived");
     if extra.contains("Using filesort") {
         steps.push(PlanStep {
             depth: 0,
             text: "filesort".to_owned(),
-            cost: Cost::Sort,
+            cost: if is_page { Cost::Bounded } else { Cost::Sort },
         });
     }
     let mut text = format!("{access} {table}");
@@ -249,7 +251,7 @@ fn read_step(table: &str, access: &str, key: &str, extra: &str) -> Vec<PlanStep>
     steps.push(PlanStep {
         depth: steps.len(),
         text: text.trim().to_owned(),
-        cost: if matches!(access, "ALL" | "index") {
+        cost: if matches!(access, "ALL" | "index") && !is_page {
             Cost::Scan
         } else {
             Cost::Bounded

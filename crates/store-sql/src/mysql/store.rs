@@ -62,7 +62,7 @@ impl Store for MySqlStore {
     async fn get(&self, permit: Permit<GetPlan>) -> Result<Option<Row>, StoreError> {
         let model = self.model(permit.epoch())?;
         let plan = permit.into_plan();
-        let several = !read::is_one_statement(&plan.projection);
+        let several = !read::is_one_statement(&model, &plan.projection, 1);
         let get: Reading<_, _> = |session, model, plan| Box::pin(read::get(session, model, plan));
         self.read((plan.freshness, plan.deadline), (&model, &plan), several, get)
             .await
@@ -71,7 +71,7 @@ impl Store for MySqlStore {
     async fn list(&self, permit: Permit<ListPlan>) -> Result<Page, StoreError> {
         let model = self.model(permit.epoch())?;
         let plan = permit.into_plan();
-        let several = plan.count || !read::is_one_statement(&plan.projection);
+        let several = plan.count || !read::is_one_statement(&model, &plan.projection, plan.limit);
         let list: Reading<_, _> = |session, model, plan| Box::pin(read::list(session, model, plan));
         self.read((plan.freshness, plan.deadline), (&model, &plan), several, list)
             .await

@@ -205,8 +205,12 @@ fn literal(value: &Value) -> String {
 
 /// Lines of a plan: six columns of indentation for each level.
 fn plan_steps(lines: &[String]) -> Vec<PlanStep> {
+    let depth = |line: &String| (line.len() - line.trim_start().len()).div_ceil(6);
+    let step_of = |line: &'_ String| line.trim_start().trim_start_matches("->").trim_start().to_owned();
+    // What is outside of the limit goes through one page.
+    let page = lines.iter().find(|line| step_of(line) == "Limit").map_or(0, depth);
     let step = |(place, line): (usize, &String)| {
-        let text = line.trim_start().trim_start_matches("->").trim_start();
+        let text = step_of(line);
         // What belongs to a step stands below it, up to the next.
         let mut details = lines[place + 1..].iter().map(|line| line.trim_start());
         let has_condition = details
@@ -214,9 +218,12 @@ fn plan_steps(lines: &[String]) -> Vec<PlanStep> {
             .take_while(|line| !line.starts_with("->"))
             .any(|line| line.starts_with("Index Cond:"));
         PlanStep {
-            depth: (line.len() - line.trim_start().len()).div_ceil(6),
-            cost: cost(text, has_condition),
-            text: text.to_owned(),
+            depth: depth(line),
+            cost: match cost(&text, has_condition) {
+                Cost::Sort if depth(line) < page => Cost::Bounded,
+                cost => cost,
+            },
+            text,
         }
     };
     lines.iter().enumerate().map(step).collect()

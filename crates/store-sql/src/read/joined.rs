@@ -43,6 +43,15 @@ pub(super) fn into_row(mut columns: Columns, layout: &Layout) -> Row {
     Row(columns)
 }
 
+/// Hides what the caller may not read of a record.
+pub(super) fn hide(columns: &mut Columns, layout: &Layout) {
+    for (item, mask) in &layout.masks {
+        if columns[*mask] != Value::Bool(true) {
+            columns[layout.first + item] = Value::Hidden;
+        }
+    }
+}
+
 fn join(columns: &mut Columns, layout: &Layout) {
     for joined in &layout.joined {
         let place = layout.first + joined.place;
@@ -50,11 +59,7 @@ fn join(columns: &mut Columns, layout: &Layout) {
             continue;
         }
         let record = &joined.layout;
-        for (item, mask) in &record.masks {
-            if columns[*mask] != Value::Bool(true) {
-                columns[record.first + item] = Value::Hidden;
-            }
-        }
+        hide(columns, record);
         join(columns, record);
         let items = columns[record.first..record.first + record.items].iter_mut();
         let items = items.map(|value| std::mem::replace(value, Value::Null)).collect();

@@ -6,17 +6,17 @@ mod related;
 use engine::Model;
 use engine::model::{Row, Value, ValueRef};
 use engine::ports::store::StoreError;
-use engine::query::json::write_record;
+use engine::query::json::{RECORD_BYTES, write_record};
 use engine::query::{GetPlan, ListPlan, Page, Projection, Rows};
 
-use crate::compile::{self, Frame, Layout, Statement};
+use crate::compile::{self, Frame, Layout, RECORDS_MAX, Statement};
 use crate::session::{Columns, Session, owned};
 use joined::{InRow, into_row};
 
 pub(crate) use compile::is_one_statement;
 
-/// A guess at a record's size in JSON, so that the buffer seldom grows.
-const RECORD_BYTES: usize = 384;
+/// Records for which there is room before the first is read: a page's limit may be far from what it holds.
+const FEW: u32 = 32;
 
 pub(crate) async fn get(session: &mut impl Session, model: &Model, plan: &GetPlan) -> Result<Option<Row>, StoreError> {
     let frame = Frame::reading(model, &plan.bindings);
@@ -29,7 +29,7 @@ pub(crate) async fn get(session: &mut impl Session, model: &Model, plan: &GetPla
 pub(crate) async fn list(session: &mut impl Session, model: &Model, plan: &ListPlan) -> Result<Page, StoreError> {
     let frame = Frame::reading(model, &plan.bindings);
     let (statement, layout) = compile::list(session.dialect(), frame, plan);
-    let (rows, next) = if plan.as_json && is_one_statement(&plan.projection) {
+    let (rows, next) = if plan.as_json && is_one_statement(model, &plan.projection, plan.limit) {
         let (json, next) = write(session, model, plan, &layout, statement).await?;
         (Rows::Json(json), next)
     } else {
@@ -62,7 +62,7 @@ async fn write(
     layout: &Layout,
     statement: Statement<'_>,
 ) -> Result<(Vec<u8>, Option<Vec<Value>>), StoreError> {
-    let mut out = Vec::with_capacity(RECORD_BYTES * plan.limit as usize / 4);
+    let mut out = Vec::with_capacity(RECORD_BYTES * plan.limit.min(FEW) as usize);
     let (mut count, mut last) = (0, None);
     out.push(b'[');
     let mut each = |columns: &[ValueRef<'_>]| {
@@ -97,8 +97,8 @@ pub(crate) async fn finish<S: Session>(
     mut rows: Vec<Columns>,
 ) -> Result<Vec<Row>, StoreError> {
     hide(&mut rows, layout);
-    if !is_one_statement(projection) {
-        let mut budget = related::RECORDS_MAX;
+    if related::is_left(projection, layout) {
+        let mut budget = RECORDS_MAX;
         // Apart in memory, so that what expands nothing has no room for it.
         Box::pin(related::expand(
             session,
@@ -114,13 +114,7 @@ pub(crate) async fn finish<S: Session>(
 }
 
 fn hide(rows: &mut [Columns], layout: &Layout) {
-    for row in rows {
-        for (item, mask) in &layout.masks {
-            if row[*mask] != Value::Bool(true) {
-                row[layout.first + item] = Value::Hidden;
-            }
-        }
-    }
+    rows.iter_mut().for_each(|row| joined::hide(row, layout));
 }
 
 #[cfg(test)]

@@ -10,11 +10,18 @@ use engine::query::{Item, Nested, Projection, Shape};
 
 use super::hide;
 use super::joined::into_row;
-use crate::compile::{self, Frame, Layout};
+use crate::compile::{self, Frame, Layout, RECORDS_MAX};
 use crate::session::{Columns, Session};
 
-/// Related records in one answer, over all its rows and levels: nested limits multiply.
-pub(super) const RECORDS_MAX: u32 = 50_000;
+/// Whether something is expanded that isn't joined.
+pub(super) fn is_left(projection: &Projection, layout: &Layout) -> bool {
+    let mut items = projection.items.iter().enumerate();
+    items.any(|(place, item)| match item.shape {
+        Shape::Value => false,
+        Shape::One(_) => layout.joined.iter().all(|joined| joined.place != place),
+        Shape::Many(_) => true,
+    })
+}
 
 /// Fills in every relation that the projection expands, level by level. `budget` is how many more records the answer may hold.
 pub(super) async fn expand<S: Session>(
@@ -31,9 +38,8 @@ pub(super) async fn expand<S: Session>(
     for (place, item) in projection.items.iter().enumerate() {
         match &item.shape {
             Shape::Value => {}
-            Shape::One(_) if layout.joined.iter().any(|joined| joined.place == place) => {
-                spend(budget, rows.len())?;
-            }
+            // Joined is none, or no more than an answer may hold by itself.
+            Shape::One(_) if layout.joined.iter().any(|joined| joined.place == place) => {}
             Shape::One(nested) => one(session, frame, (projection, item, place), nested, rows, budget).await?,
             Shape::Many(nested) => {
                 let key = layout.key.expect("a projection with to-many items selects the key");

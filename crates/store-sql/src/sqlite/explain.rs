@@ -125,6 +125,7 @@ fn literal(value: &Value) -> String {
 
 /// SQLite's plan, as a tree in the order in which it is carried out.
 fn steps(connection: &Connection, statement: &Statement<'_>) -> rusqlite::Result<Vec<PlanStep>> {
+    let is_of_page = statement.is_of_page();
     let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.text))?;
     let values = statement.binds.iter().map(|value| Bound(value));
     let mut depths = vec![(0, 0)];
@@ -138,11 +139,20 @@ fn steps(connection: &Connection, statement: &Statement<'_>) -> rusqlite::Result
         let text: String = row.get(3)?;
         Ok(PlanStep {
             depth,
-            cost: cost(&text),
+            cost: if is_of_page && is_over_page(depth, &text) {
+                Cost::Bounded
+            } else {
+                cost(&text)
+            },
             text,
         })
     })?;
     rows.collect()
+}
+
+/// Whether a step goes through a page that was found before, to which something is joined.
+fn is_over_page(depth: usize, step: &str) -> bool {
+    depth == 0 && (step == "SCAN p" || step.starts_with("USE TEMP B-TREE FOR ORDER BY"))
 }
 
 fn cost(step: &str) -> Cost {

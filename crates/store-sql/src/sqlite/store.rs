@@ -189,7 +189,7 @@ impl SqliteStore {
 
 fn get(connection: &Connection, model: &Model, plan: &GetPlan) -> Result<Option<Row>, StoreError> {
     let read = || at_once(read::get(&mut SqliteSession::reading(connection, model), model, plan));
-    if read::is_one_statement(&plan.projection) {
+    if read::is_one_statement(model, &plan.projection, 1) {
         read()
     } else {
         snapshot(connection, read)
@@ -198,7 +198,7 @@ fn get(connection: &Connection, model: &Model, plan: &GetPlan) -> Result<Option<
 
 fn list(connection: &Connection, model: &Model, plan: &ListPlan) -> Result<Page, StoreError> {
     let read = || at_once(read::list(&mut SqliteSession::reading(connection, model), model, plan));
-    if read::is_one_statement(&plan.projection) && !plan.count {
+    if read::is_one_statement(model, &plan.projection, plan.limit) && !plan.count {
         read()
     } else {
         snapshot(connection, read)
