@@ -6,6 +6,7 @@
 
 mod claims;
 mod links;
+mod log;
 mod page;
 mod part;
 mod predicate;
@@ -19,6 +20,7 @@ mod write;
 pub(crate) use claims::{claimed, forget_claim, keep_claim, purge_claims};
 pub(crate) use engine::model::kind::{Kind, key_field};
 pub(crate) use links::Links;
+pub(crate) use log::{LOG, LogTable, NOTE, keep_note, note, renote};
 pub(crate) use part::PartTable;
 pub(crate) use predicate::Frame;
 pub(crate) use read::{Layout, count, get, list};

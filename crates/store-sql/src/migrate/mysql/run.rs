@@ -63,7 +63,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-pub(super) fn is_in_use(error: &Error) -> bool {
+pub(crate) fn is_in_use(error: &Error) -> bool {
     matches!(error, Error::Server(reported) if IN_USE.contains(&reported.code))
 }
 
