@@ -110,7 +110,9 @@ impl PostgresRelocation {
         let rows = client.query(sql, &[&LOG]).await.map_err(|error| self.failed(&error))?;
         for row in rows {
             let drop: String = row.try_get(0).map_err(|error| self.failed(&error))?;
-            let dropped = migrate::patiently(client, &drop).await;
+            // That the trigger goes along is what is wanted.
+            let quietly = format!("SET LOCAL client_min_messages = warning; {drop}");
+            let dropped = migrate::patiently(client, &quietly).await;
             dropped.map_err(|stop| self.stopped(stop))?;
         }
         let sql = "DELETE FROM _ninefold_meta WHERE key = $1";
