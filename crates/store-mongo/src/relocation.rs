@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use engine::Model;
 use engine::model::kind::Kind;
 use engine::model::{Collection, FieldKind, Key, Value};
+use engine::ports::change_log::ChangeLog;
 use engine::ports::relocation::{Part, Relocation, Reserved};
 use engine::ports::store::StoreError;
 use engine::query::Image;
@@ -33,6 +34,7 @@ const MARK: &str = "move";
 /// Why a state can't be read to its end.
 const GIVEN_UP: &str = "MongoDB gave up the state that is copied, which it keeps no longer than `transactionLifetimeLimitSeconds`; \
                         raise that, or stop the servers and use `ninefold move`";
+const KEYS_PER_FIND: usize = 100;
 /// How long one portion may take.
 const PORTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long looking for what refers to nothing may take.
@@ -66,7 +68,7 @@ pub(crate) async fn mark(database: &Database) -> mongodb::error::Result<Option<S
 
 impl MongoRelocation {
     /// What a pipeline finds, of one moment where that is wanted.
-    async fn find(&mut self, table: &str, pipeline: Vec<Document>) -> Result<Vec<Document>, StoreError> {
+    async fn find_all(&mut self, table: &str, pipeline: Vec<Document>) -> Result<Vec<Document>, StoreError> {
         let (database, until) = (&self.shared.database, Instant::now() + PORTION_TIMEOUT);
         let Some(client) = &mut self.still else {
             let mut session = Session::plain(database, &self.model, until);
@@ -114,7 +116,7 @@ impl Relocation for MongoRelocation {
         let model = Arc::clone(&self.model);
         let place = Place::of(&model, part);
         let count = vec![doc! { "$group": { ID: Bson::Null, "count": { "$sum": 1_i64 } } }];
-        let counted = self.find(place.table, count).await?;
+        let counted = self.find_all(place.table, count).await?;
         // As wide as it has to be.
         let count = counted.first().map_or(Some(0), |counted| match counted.get("count") {
             Some(Bson::Int32(count)) => Some(i64::from(*count)),
@@ -135,8 +137,27 @@ impl Relocation for MongoRelocation {
         let sort: Document = place.order.iter().map(|path| (path.clone(), Bson::Int32(1))).collect();
         pipeline.push(doc! { "$sort": sort });
         pipeline.push(doc! { "$limit": i64::from(limit) });
-        let found = self.find(place.table, pipeline).await?;
+        let found = self.find_all(place.table, pipeline).await?;
         found.iter().map(|document| place.row(document)).collect()
+    }
+
+    async fn find(&mut self, part: Part, keys: Vec<Vec<Value>>) -> Result<Vec<Vec<Value>>, StoreError> {
+        let model = Arc::clone(&self.model);
+        let place = Place::of(&model, part);
+        let mut rows = Vec::new();
+        for keys in keys.chunks(KEYS_PER_FIND) {
+            let found = self
+                .find_all(place.table, vec![doc! { "$match": place.among(keys) }])
+                .await?;
+            for document in &found {
+                rows.push(place.row(document)?);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn change_log(&mut self) -> Option<&mut dyn ChangeLog> {
+        None
     }
 
     async fn mark(&mut self) -> Result<Option<String>, StoreError> {
@@ -317,6 +338,15 @@ impl<'a> Place<'a> {
     /// What finds the document with a key.
     fn at(&self, key: &[Value]) -> Document {
         self.order.iter().cloned().zip(self.key(key)).collect()
+    }
+
+    /// What finds the documents with one of these keys.
+    fn among(&self, keys: &[Vec<Value>]) -> Document {
+        if let [path] = self.order.as_slice() {
+            let keys: Vec<_> = keys.iter().flat_map(|key| self.key(key)).collect();
+            return doc! { path: { "$in": keys } };
+        }
+        doc! { "$or": keys.iter().map(|key| self.at(key)).collect::<Vec<_>>() }
     }
 
     /// What finds the documents behind a key.

@@ -15,6 +15,7 @@ macro_rules! mutant {
 }
 
 mod accounts;
+mod change_log;
 mod compile;
 mod dialect;
 mod files;

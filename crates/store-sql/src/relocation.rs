@@ -29,6 +29,22 @@ pub(crate) async fn read(
     session.query(statement).await
 }
 
+pub(crate) async fn find(
+    session: &mut impl Session,
+    model: &Model,
+    part: Part,
+    keys: &[Vec<Value>],
+) -> Result<Vec<Vec<Value>>, StoreError> {
+    let table = PartTable::of(model, part);
+    let (mut found, mut rest) = (Vec::new(), keys);
+    while !rest.is_empty() {
+        let (statement, more) = table.find(session.dialect(), rest);
+        found.extend(session.query(statement).await?);
+        rest = more;
+    }
+    Ok(found)
+}
+
 /// The caller has a transaction around it.
 pub(crate) async fn put(
     session: &mut impl Session,

@@ -5,6 +5,7 @@ use std::fmt;
 pub mod accounts;
 pub mod archive;
 pub mod capabilities;
+pub mod change_log;
 pub mod clock;
 pub mod feed;
 pub mod mail;

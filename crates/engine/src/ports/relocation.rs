@@ -6,10 +6,12 @@
 //!   or another, before or after a crash. Relations may name records that are still to come.
 //! - [`Relocation::put`] takes away, keeps its rows and the mark in one step. A process that died goes on behind the mark that it finds.
 //! - [`Relocation::finish`] refuses a database whose relations name what isn't there.
+//! - What is written to a served database can be followed by a [`ChangeLog`], where it keeps one.
 
 use async_trait::async_trait;
 
 use crate::model::{CollectionId, FieldId, FieldKind, Model, Scalar, Value};
+use crate::ports::change_log::ChangeLog;
 use crate::ports::store::StoreError;
 
 /// The right to read and write everything, idle for everybody but an administrator.
@@ -149,6 +151,12 @@ pub trait Relocation: Send {
 
     /// Rows behind the key `after`, or the first, by key.
     async fn read(&mut self, part: Part, after: Option<Vec<Value>>, limit: u32) -> Result<Vec<Vec<Value>>, StoreError>;
+
+    /// The rows with these keys, as far as they are there, in no order.
+    async fn find(&mut self, part: Part, keys: Vec<Vec<Value>>) -> Result<Vec<Vec<Value>>, StoreError>;
+
+    /// What says which rows change while the database is served; `None` where nothing does.
+    fn change_log(&mut self) -> Option<&mut dyn ChangeLog>;
 
     /// The mark of the move that fills this database; `None` of one that is complete.
     async fn mark(&mut self) -> Result<Option<String>, StoreError>;

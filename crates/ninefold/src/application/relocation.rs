@@ -106,6 +106,19 @@ impl Relocation {
         moved.map_err(|error| Failure::engine(&error))
     }
 
+    /// Gives up a move of this database, on which servers may go on. Answers whether there was one that was kept here.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub(crate) async fn abandon(dir: &Path, from: &Config) -> Result<bool, Failure> {
+        let model = Arc::new(schema::read(dir)?);
+        let ports = wiring::open_to_move(dir, &from.database, Side::FromServed).await?;
+        let from = engine(from, &model, ports);
+        let abandoned = from.abandon_move(&operator("move")).await;
+        from.close().await;
+        abandoned.map_err(|error| Failure::engine(&error))
+    }
+
     pub(crate) async fn close(self) {
         self.from.close().await;
         self.to.close().await;

@@ -1,12 +1,14 @@
 //! `ninefold move`: all data to another database.
 
+use std::path::Path;
+
 use clap::Args;
-use engine::operations::relocate::{Extent, Moved, Stage};
+use engine::operations::relocate::{Extent, Follows, Moved, Stage};
 
 use super::signals;
 use super::target::Target;
 use crate::application::Relocation;
-use crate::config::LogFormat;
+use crate::config::{Config, LogFormat};
 use crate::failure::Failure;
 use crate::telemetry;
 use crate::transfer::progress::Progress;
@@ -21,6 +23,7 @@ use crate::transfer::progress::Progress;
 Examples:
   ninefold move --to postgresql://shop:secret@db.example.com/shop
   ninefold move shop --to postgresql://shop@db/shop --online
+  ninefold move shop --abandon
   ninefold move shop --database postgresql://shop@db/shop --to sqlite:data/app.db
 
 docs/move.md has the whole way.")]
@@ -28,18 +31,25 @@ pub(super) struct Move {
     #[command(flatten)]
     target: Target,
     /// The database to move to; an empty one
-    #[arg(long, value_name = "URL")]
-    to: String,
-    /// Copy while the old database is being served; then stop the servers, and run it again without this
+    #[arg(long, value_name = "URL", required_unless_present = "abandon")]
+    to: Option<String>,
+    /// Copy while the old database is being served, and follow what is written to it; then stop the servers, and run it again
+    /// without this
     #[arg(long)]
     online: bool,
+    /// Give up a move that was begun with --online: the old database is not followed any more
+    #[arg(long, conflicts_with_all = ["to", "online"])]
+    abandon: bool,
 }
 
 impl Move {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let config = self.target.config()?;
         telemetry::start(&config.log, LogFormat::Pretty);
-        let to = self.target.config_at(&self.to)?;
+        let Some(to) = &self.to else {
+            return abandon(&self.target.dir, &config).await;
+        };
+        let to = self.target.config_at(to)?;
         let stop = signals::stop_token()?;
         let extent = match self.online {
             true => Extent::Ahead,
@@ -53,7 +63,8 @@ impl Move {
                 Stage::CatchingUp => "catching up",
                 Stage::Comparing => "comparing",
             };
-            progress.show(what, Some(done as f64 / whole.max(1) as f64), done);
+            let share = (whole > 0).then(|| done as f64 / whole as f64);
+            progress.show(what, share, done);
         };
         let moved = tokio::select! {
             moved = relocation.run(&mut told) => moved,
@@ -68,11 +79,43 @@ impl Move {
         match extent {
             Extent::Whole => tell(&moved, &from),
             Extent::Ahead => {
-                println!("copied {from} as it was by now");
-                println!("stop the servers, and run the same command without --online: it catches up and compares");
+                tell_ahead(&moved, &from);
             }
         }
         Ok(())
+    }
+}
+
+async fn abandon(dir: &Path, config: &Config) -> Result<(), Failure> {
+    match Relocation::abandon(dir, config).await? {
+        true => println!("the database is not followed any more; empty the one that it was to move to"),
+        false => println!("no move follows the database"),
+    }
+    Ok(())
+}
+
+fn tell_ahead(moved: &Moved, from: &str) {
+    println!(
+        "copied {from} as it was by now, and took along {} rows that were written meanwhile",
+        moved.caught_up
+    );
+    match &moved.follows {
+        Follows::Log { without } => {
+            println!(
+                "what is written to it from now on is followed: stop the servers, and run the same command without --online"
+            );
+            if !without.is_empty() {
+                println!("not followed, and read as a whole then: {}", without.join(", "));
+            }
+        }
+        Follows::Nothing | Follows::Refused(_) => {
+            if let Follows::Refused(reason) = &moved.follows {
+                println!("what is written to it from now on can't be followed: {reason}");
+            }
+            println!(
+                "stop the servers, and run the same command without --online: it reads both as a whole, catches up and compares"
+            );
+        }
     }
 }
 
@@ -81,8 +124,15 @@ fn tell(moved: &Moved, from: &str) {
     if moved.resumed > 0 {
         println!("went on behind {} rows", moved.resumed);
     }
-    if moved.caught_up > 0 {
-        println!("caught up with {} rows that were written since", moved.caught_up);
+    match &moved.follows {
+        Follows::Log { .. } => println!(
+            "caught up with {} rows that were written since, by the log of changes",
+            moved.caught_up
+        ),
+        Follows::Nothing | Follows::Refused(_) if moved.caught_up > 0 => {
+            println!("caught up with {} rows that were written since", moved.caught_up);
+        }
+        Follows::Nothing | Follows::Refused(_) => {}
     }
     match rows.is_empty() {
         true => println!("moved {from}, which is empty"),

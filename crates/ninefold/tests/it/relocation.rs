@@ -1,5 +1,6 @@
 //! `move`: from one kind of database to another and back, killed in the middle, and everything is there.
 
+mod following;
 mod online;
 
 use std::path::Path;

@@ -7,6 +7,7 @@
 mod claims;
 mod join;
 mod links;
+mod log;
 mod page;
 mod part;
 mod predicate;
@@ -21,6 +22,7 @@ pub(crate) use claims::{claimed, forget_claim, keep_claim, purge_claims};
 pub(crate) use engine::model::kind::{Kind, key_field};
 pub(crate) use join::{RECORDS_MAX, is_one_statement};
 pub(crate) use links::Links;
+pub(crate) use log::{LOG, LogTable, NOTE, keep_note, note, renote};
 pub(crate) use part::PartTable;
 pub(crate) use predicate::Frame;
 pub(crate) use read::{Layout, count, get, list};

@@ -13,6 +13,7 @@ use super::sql::{Sql, Statement};
 
 /// Rows that one statement inserts: few texts serve all portions.
 const ROWS_PER_INSERT: usize = 100;
+const KEYS_PER_FIND: usize = 100;
 
 /// Where a part is.
 pub(crate) struct PartTable<'a> {
@@ -61,6 +62,19 @@ impl<'a> PartTable<'a> {
         }
     }
 
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// Columns of the key, and what they hold.
+    pub(super) fn key(&self) -> Vec<(&'a str, Kind)> {
+        let kind = |column: &&'a str| {
+            let found = self.columns.iter().find(|(name, _)| name == column);
+            found.copied().expect("a key is made of columns")
+        };
+        self.key.iter().map(kind).collect()
+    }
+
     pub(crate) fn count(&self, dialect: DialectRef) -> Statement<'static> {
         let mut sql = Sql::new(dialect);
         sql.column(Kind::Int);
@@ -70,13 +84,7 @@ impl<'a> PartTable<'a> {
 
     /// In the order of keys, behind the key `after`.
     pub(crate) fn select(&self, dialect: DialectRef, after: Option<&'a [Value]>, limit: u32) -> Statement<'a> {
-        let mut sql = Sql::new(dialect);
-        sql.push("SELECT ");
-        for (index, (column, kind)) in self.columns.iter().enumerate() {
-            sql.column(*kind);
-            sql.push(if index > 0 { ", " } else { "" }).name(column);
-        }
-        sql.push(" FROM ").name(self.name);
+        let mut sql = self.rows(dialect);
         if let Some(after) = after {
             sql.push(" WHERE (");
             names(&mut sql, self.key.iter().copied());
@@ -92,15 +100,43 @@ impl<'a> PartTable<'a> {
         sql.finish()
     }
 
+    fn rows<'s>(&self, dialect: DialectRef) -> Sql<'s> {
+        let mut sql = Sql::new(dialect);
+        sql.push("SELECT ");
+        for (index, (column, kind)) in self.columns.iter().enumerate() {
+            sql.column(*kind);
+            sql.push(if index > 0 { ", " } else { "" }).name(column);
+        }
+        sql.push(" FROM ").name(self.name);
+        sql
+    }
+
+    /// The rows with some of these keys. More of them than one statement takes are for the next.
+    pub(crate) fn find<'k>(&self, dialect: DialectRef, keys: &'k [Vec<Value>]) -> (Statement<'k>, &'k [Vec<Value>]) {
+        let (keys, rest) = keys.split_at(keys.len().min(KEYS_PER_FIND));
+        let mut sql = self.rows(dialect);
+        sql.push(" WHERE ");
+        for (place, key) in keys.iter().enumerate() {
+            sql.push(if place > 0 { " OR (" } else { "(" });
+            self.is(&mut sql, key);
+            sql.push(")");
+        }
+        (sql.finish(), rest)
+    }
+
     /// Of the row with that key.
     pub(crate) fn delete<'r>(&self, dialect: DialectRef, key: &'r [Value]) -> Statement<'r> {
         let mut sql = Sql::new(dialect);
         sql.push("DELETE FROM ").name(self.name).push(" WHERE ");
+        self.is(&mut sql, key);
+        sql.finish()
+    }
+
+    fn is<'r>(&self, sql: &mut Sql<'r>, key: &'r [Value]) {
         for (index, (column, value)) in self.key.iter().zip(key).enumerate() {
             sql.push(if index > 0 { " AND " } else { "" }).name(column);
             sql.push(" = ").bind(Cow::Borrowed(value));
         }
-        sql.finish()
     }
 
     pub(crate) fn inserts<'r>(

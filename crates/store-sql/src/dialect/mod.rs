@@ -105,6 +105,12 @@ pub(crate) trait Dialect: Sync {
         false
     }
 
+    /// Whether a delete locks rows that it looks at and leaves: where a list of keys makes it go through a small table, it
+    /// waits for whoever just puts another row in.
+    fn locks_in_passing(&self) -> bool {
+        false
+    }
+
     /// The most parameters of one statement that lists keys.
     fn keys_max(&self) -> usize;
 }

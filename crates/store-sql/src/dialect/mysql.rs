@@ -410,6 +410,10 @@ impl Dialect for MySql {
         " FOR UPDATE"
     }
 
+    fn locks_in_passing(&self) -> bool {
+        true
+    }
+
     fn deletes_in_order(&self) -> bool {
         true
     }

@@ -6,6 +6,7 @@
 mod accounts;
 mod address;
 pub mod backup;
+mod change_log;
 mod error;
 mod explain;
 mod gtid;

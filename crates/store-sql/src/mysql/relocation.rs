@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use engine::Model;
 use engine::model::Value;
+use engine::ports::change_log::ChangeLog;
 use engine::ports::relocation::{Part, Relocation};
 use engine::ports::store::StoreError;
 use mysql_async::prelude::Queryable as _;
@@ -24,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct MySqlRelocation {
-    connection: Connection,
-    model: Arc<Model>,
+    pub(super) connection: Connection,
+    pub(super) model: Arc<Model>,
 }
 
 /// # Errors
@@ -93,23 +94,27 @@ pub(super) async fn mark(connection: &mut Connection) -> Result<Option<String>, 
 }
 
 impl MySqlRelocation {
-    fn session(&mut self) -> (MySqlSession<'_>, &Model) {
+    pub(super) fn session(&mut self) -> (MySqlSession<'_>, &Model) {
         (MySqlSession::new(&mut self.connection, &self.model), &self.model)
     }
 
-    async fn command(&mut self, text: &str) -> Result<(), StoreError> {
+    pub(super) async fn command(&mut self, text: &str) -> Result<(), StoreError> {
         self.session().0.command(text).await
     }
 
-    async fn set_mark(&mut self, mark: &str) -> Result<(), StoreError> {
+    pub(super) async fn set(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO _ninefold_meta (`key`, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = ?";
-        let set = self.connection.conn.exec_drop(sql, (MARK, mark, mark)).await;
+        let set = self.connection.conn.exec_drop(sql, (key, value, value)).await;
         set.map_err(|error| StoreError::Failed(described(&error)))
     }
 
-    async fn ended(&mut self, done: Result<(), StoreError>) -> Result<(), StoreError> {
+    async fn set_mark(&mut self, mark: &str) -> Result<(), StoreError> {
+        self.set(MARK, mark).await
+    }
+
+    pub(super) async fn ended<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         match done {
-            Ok(()) => self.command("COMMIT").await,
+            Ok(done) => self.command("COMMIT").await.map(|()| done),
             Err(error) => {
                 // Of a lost connection the server takes it back by itself.
                 let _ = self.command("ROLLBACK").await;
@@ -163,6 +168,15 @@ impl Relocation for MySqlRelocation {
     async fn read(&mut self, part: Part, after: Option<Vec<Value>>, limit: u32) -> Result<Vec<Vec<Value>>, StoreError> {
         let (mut session, model) = self.session();
         relocation::read(&mut session, model, part, after.as_deref(), limit).await
+    }
+
+    async fn find(&mut self, part: Part, keys: Vec<Vec<Value>>) -> Result<Vec<Vec<Value>>, StoreError> {
+        let (mut session, model) = self.session();
+        relocation::find(&mut session, model, part, &keys).await
+    }
+
+    fn change_log(&mut self) -> Option<&mut dyn ChangeLog> {
+        Some(self)
     }
 
     async fn mark(&mut self) -> Result<Option<String>, StoreError> {

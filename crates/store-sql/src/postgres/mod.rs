@@ -5,6 +5,7 @@
 
 mod accounts;
 pub mod backup;
+mod change_log;
 mod error;
 mod explain;
 mod insert;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use engine::Model;
 use engine::model::{FieldKind, Value};
+use engine::ports::change_log::ChangeLog;
 use engine::ports::relocation::{Part, Relocation};
 use engine::ports::store::StoreError;
 use tokio_postgres::Client;
@@ -20,8 +21,8 @@ use crate::relocation::{self, MARK};
 const FOREIGN_KEYS: &str = "move_foreign_keys";
 
 pub(super) struct PostgresRelocation {
-    connection: Connection,
-    model: Arc<Model>,
+    pub(super) connection: Connection,
+    pub(super) model: Arc<Model>,
 }
 
 /// # Errors
@@ -62,30 +63,30 @@ pub(super) async fn mark(client: &Client) -> Result<Option<String>, tokio_postgr
 }
 
 impl PostgresRelocation {
-    fn session(&mut self) -> (PostgresSession<'_>, &Model) {
+    pub(super) fn session(&mut self) -> (PostgresSession<'_>, &Model) {
         (PostgresSession::new(&mut self.connection, &self.model), &self.model)
     }
 
-    fn failed(&self, error: &tokio_postgres::Error) -> StoreError {
+    pub(super) fn failed(&self, error: &tokio_postgres::Error) -> StoreError {
         match error.as_db_error() {
             Some(_) => StoreError::Failed(described(error)),
             None => store_error(error, &self.model),
         }
     }
 
-    async fn command(&self, text: &str) -> Result<(), StoreError> {
+    pub(super) async fn command(&self, text: &str) -> Result<(), StoreError> {
         let done = self.connection.client.batch_execute(text).await;
         done.map_err(|error| self.failed(&error))
     }
 
-    async fn set(&self, key: &str, value: &str) -> Result<(), StoreError> {
+    pub(super) async fn set(&self, key: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO _ninefold_meta (key, value) VALUES ($1, $2) \
                    ON CONFLICT (key) DO UPDATE SET value = excluded.value";
         let set = self.connection.client.execute(sql, &[&key, &value]).await;
         set.map_err(|error| self.failed(&error)).map(|_| ())
     }
 
-    async fn transaction<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) async fn transaction<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         match done {
             Ok(done) => self.command("COMMIT").await.map(|()| done),
             Err(error) => {
@@ -161,6 +162,15 @@ impl Relocation for PostgresRelocation {
     async fn read(&mut self, part: Part, after: Option<Vec<Value>>, limit: u32) -> Result<Vec<Vec<Value>>, StoreError> {
         let (mut session, model) = self.session();
         relocation::read(&mut session, model, part, after.as_deref(), limit).await
+    }
+
+    async fn find(&mut self, part: Part, keys: Vec<Vec<Value>>) -> Result<Vec<Vec<Value>>, StoreError> {
+        let (mut session, model) = self.session();
+        relocation::find(&mut session, model, part, &keys).await
+    }
+
+    fn change_log(&mut self) -> Option<&mut dyn ChangeLog> {
+        Some(self)
     }
 
     async fn mark(&mut self) -> Result<Option<String>, StoreError> {

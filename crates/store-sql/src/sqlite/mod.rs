@@ -6,6 +6,7 @@
 mod accounts;
 mod archive;
 mod backup;
+mod change_log;
 mod checkpoint;
 mod connection;
 pub(crate) mod error;

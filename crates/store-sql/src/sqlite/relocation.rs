@@ -1,10 +1,12 @@
 //! Moving a database's data, on SQLite: on a connection of its own, which checks relations only at the end.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::Model;
 use engine::model::Value;
+use engine::ports::change_log::ChangeLog;
 use engine::ports::relocation::{Part, Relocation};
 use engine::ports::store::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -20,6 +22,9 @@ use crate::session::at_once;
 /// what its writer commits.
 const CHECKPOINT_PAGES: u32 = 4000;
 
+/// How long to wait for one who serves the database.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(super) struct SqliteRelocation {
     connection: Arc<Mutex<Timed>>,
     model: Arc<Model>,
@@ -32,14 +37,13 @@ pub(super) fn start(place: &Place, model: Arc<Model>, is_served: bool) -> Result
         return Err(super::error::unavailable("another process serves the database"));
     }
     let open = || {
-        if is_served {
-            return connection::reading(&place.path, &place.options);
-        }
         let timed = connection::writing(&place.path, &place.options)?;
         timed.connection().pragma_update(None, "foreign_keys", false)?;
+        // Where the database is served, its log is looked after already.
+        let checkpoint_pages = if is_served { 0 } else { CHECKPOINT_PAGES };
         timed
             .connection()
-            .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            .pragma_update(None, "wal_autocheckpoint", checkpoint_pages)?;
         Ok(timed)
     };
     let connection = open().map_err(|error| store_error(&error))?;
@@ -59,7 +63,7 @@ pub(super) fn mark(connection: &Connection) -> rusqlite::Result<Option<String>> 
 }
 
 impl SqliteRelocation {
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, &Model) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -92,6 +96,18 @@ impl Relocation for SqliteRelocation {
             at_once(relocation::read(&mut session, model, part, after.as_deref(), limit))
         })
         .await
+    }
+
+    async fn find(&mut self, part: Part, keys: Vec<Vec<Value>>) -> Result<Vec<Vec<Value>>, StoreError> {
+        self.run(move |connection, model| {
+            let mut session = SqliteSession::reading(connection, model);
+            at_once(relocation::find(&mut session, model, part, &keys))
+        })
+        .await
+    }
+
+    fn change_log(&mut self) -> Option<&mut dyn ChangeLog> {
+        Some(self)
     }
 
     async fn mark(&mut self) -> Result<Option<String>, StoreError> {
@@ -147,19 +163,19 @@ impl Relocation for SqliteRelocation {
     }
 }
 
-fn transaction(
+pub(super) fn transaction<T>(
     connection: &Connection,
     model: &Model,
-    work: impl FnOnce() -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let sql = |text: &str| {
         connection
             .execute_batch(text)
             .map_err(|error| write_error(&error, model))
     };
-    sql("BEGIN IMMEDIATE")?;
-    match work().and_then(|()| sql("COMMIT")) {
-        Ok(()) => Ok(()),
+    connection::begin(connection, PATIENCE).map_err(|error| write_error(&error, model))?;
+    match work().and_then(|done| sql("COMMIT").map(|()| done)) {
+        Ok(done) => Ok(done),
         Err(error) => {
             // What SQLite has taken back by itself can't be taken back again.
             let _ = sql("ROLLBACK");
@@ -169,9 +185,13 @@ fn transaction(
 }
 
 fn set_mark(connection: &Connection, mark: &str) -> Result<(), StoreError> {
+    set(connection, MARK, mark)
+}
+
+pub(super) fn set(connection: &Connection, key: &str, value: &str) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO _ninefold_meta (key, value) VALUES (?, ?)";
     let set = connection
         .prepare_cached(sql)
-        .and_then(|mut set| set.execute(params![MARK, mark]));
+        .and_then(|mut set| set.execute(params![key, value]));
     set.map_err(|error| store_error(&error)).map(|_| ())
 }

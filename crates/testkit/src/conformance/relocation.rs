@@ -10,7 +10,7 @@ use super::Db;
 use super::app::App;
 
 /// Every kind of value, and relations in a circle.
-const SCHEMA: &str = r#"
+pub(super) const SCHEMA: &str = r#"
 type Person @collection(auth: true) { name: String! friends: [Person!]! room: Room }
 enum Size { SMALL LARGE }
 type Inner { a: Int b: [String!] }
@@ -41,7 +41,7 @@ fn id(number: u32) -> Value {
     Value::Id(Uuid::from_u128(0x0189_0000_0000_7000_8000_0000_0000_0000 + number))
 }
 
-fn part(model: &Model, name: &str) -> Part {
+pub(super) fn part(model: &Model, name: &str) -> Part {
     let parts = Part::all(model);
     let found = parts.into_iter().find(|part| part.name(model) == name);
     found.unwrap_or_else(|| panic!("there is no part {name}"))
@@ -141,7 +141,7 @@ fn reserved(part: Reserved, key: u32) -> Vec<Value> {
 }
 
 /// All rows of every part.
-fn everything(model: &Model) -> Vec<(Part, Vec<Vec<Value>>)> {
+pub(super) fn everything(model: &Model) -> Vec<(Part, Vec<Vec<Value>>)> {
     let rows = |part: Part| match part {
         Part::Records(_) if part.name(model) == "people" => people(model),
         Part::Records(_) => rooms(model),
@@ -275,4 +275,26 @@ pub(super) async fn a_database_that_is_filled_is_marked(database: Db) {
     assert_eq!(relocation.mark().await.unwrap().as_deref(), Some("begun"));
     relocation.finish().await.unwrap();
     assert_eq!(relocation.mark().await.unwrap(), None);
+}
+
+pub(super) async fn rows_are_found_by_their_keys(database: Db) {
+    let (app, mut relocation) = begun(&database).await;
+    let model = app.engine.model();
+    for (part, rows) in everything(&model) {
+        let mark = || "on".to_owned();
+        relocation
+            .put(part, Vec::new(), rows[..20].to_vec(), mark())
+            .await
+            .unwrap();
+        let key = |row: &Vec<Value>| part.key(&model, row);
+        assert!(relocation.find(part, Vec::new()).await.unwrap().is_empty());
+        // Some of them aren't there, and there are more keys than one question takes.
+        let some = rows[15..].iter().map(key).collect();
+        let found = relocation.find(part, some).await.unwrap();
+        assert_eq!(sorted(&found), sorted(&rows[15..20]), "{}", part.name(&model));
+        let missing = rows[20..].iter().map(key).cycle().take(ROWS as usize * 10);
+        let all = missing.chain(rows[..20].iter().map(key)).collect();
+        let found = relocation.find(part, all).await.unwrap();
+        assert_eq!(sorted(&found), sorted(&rows[..20]), "{}", part.name(&model));
+    }
 }

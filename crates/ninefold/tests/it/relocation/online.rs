@@ -13,7 +13,7 @@ use crate::binary::{Server, folder, run};
 use crate::database::Database;
 use crate::mysql::OwnDatabase;
 
-const SCHEMA: &str = r#"
+pub(super) const SCHEMA: &str = r#"
 type Tag @collection @access(read: "true", create: "true") { name: String! }
 type Item @collection @access(read: "true", create: "true", update: "true", delete: "true") {
   name: String! @unique
@@ -26,12 +26,12 @@ type Item @collection @access(read: "true", create: "true", update: "true", dele
 const ITEMS: usize = 1500;
 const WRITES_MIN: usize = 32;
 
-fn id(number: usize) -> String {
+pub(super) fn id(number: usize) -> String {
     format!("01890000-0000-7000-8000-{number:012}")
 }
 
 /// Creates, deletes, changes relations, and exchanges what is unique, until it is told to stop.
-fn write(client: Client, stop: Arc<AtomicBool>) -> JoinHandle<usize> {
+pub(super) fn write(client: Client, stop: Arc<AtomicBool>) -> JoinHandle<usize> {
     tokio::spawn(async move {
         let mut written = 0;
         while written < WRITES_MIN || !stop.load(Ordering::Relaxed) {
@@ -69,7 +69,7 @@ fn write(client: Client, stop: Arc<AtomicBool>) -> JoinHandle<usize> {
     })
 }
 
-async fn export(dir: &str, database: &str) -> [String; 2] {
+pub(super) async fn export(dir: &str, database: &str) -> [String; 2] {
     let of = async |collection| {
         let exported = well(["export", collection, "-", dir, "--database", database]).await;
         let mut lines: Vec<_> = exported.lines().collect();
@@ -106,10 +106,8 @@ async fn assert_moves(dir: &Path, from: &str, targets: &[&str]) {
     }
 }
 
-#[tokio::test]
-async fn what_is_written_meanwhile_is_caught_up_with() {
-    let application = folder(SCHEMA);
-    let dir = application.path();
+/// More than one portion of items, and two tags.
+pub(super) async fn fill(dir: &Path) {
     let items: Vec<_> = (0..ITEMS)
         .map(|number| json!({"id": id(number), "name": format!("item {number}"), "number": number}))
         .collect();
@@ -120,6 +118,13 @@ async fn what_is_written_meanwhile_is_caught_up_with() {
         std::fs::write(&file, records.to_string()).unwrap();
         well(["import", collection, text(&file), text(dir)]).await;
     }
+}
+
+#[tokio::test]
+async fn what_is_written_meanwhile_is_caught_up_with() {
+    let application = folder(SCHEMA);
+    let dir = application.path();
+    fill(dir).await;
     let (postgres, mysql) = (Database::new(), OwnDatabase::new());
     let mongodb = format!("/m{}?", uuid::Uuid::now_v7().simple());
     let mongodb = testkit::services::mongodb_url().replacen("/?", &mongodb, 1);

@@ -16,7 +16,7 @@ use mysql_async::{Conn, Error};
 use progress::Progress;
 use render::{Rendered, render};
 
-use super::holds;
+use super::{followed, holds};
 
 use crate::dialect::{MySql, Server};
 use crate::mysql::Connection;
@@ -28,11 +28,11 @@ mod drift;
 mod portions;
 mod progress;
 mod render;
-mod run;
+pub(crate) mod run;
 pub(crate) mod system;
 
 /// Nobody else migrates this database meanwhile. The lock's name may have 64 characters; MySQL has no `MD5` any more.
-const LOCK: &str = "CONCAT('ninefold.migration.', LEFT(SHA2(DATABASE(), 256), 40))";
+pub(crate) const LOCK: &str = "CONCAT('ninefold.migration.', LEFT(SHA2(DATABASE(), 256), 40))";
 /// A day.
 const LOCK_SECONDS: u32 = 86_400;
 /// How long others queue up behind an attempt to lock a table. Who waits for records keeps nobody else waiting.
@@ -259,6 +259,7 @@ async fn take(
     progress: Option<Progress>,
     options: Options,
 ) -> Result<(), MigrateError> {
+    followed::refuse(leg, system::is_followed(&mut connection.conn).await.map_err(failed)?)?;
     let steps = render(connection.dialect, leg, options.now).map_err(MigrateError::Refused)?;
     let allow_destructive = options.allow_destructive || leg.allow_destructive;
     let is_resumed = progress.is_some();

@@ -73,7 +73,7 @@ fn begun(step: &Rendered, action: usize) -> Option<&Replace> {
     })
 }
 
-pub(super) fn is_in_use(error: &Error) -> bool {
+pub(crate) fn is_in_use(error: &Error) -> bool {
     matches!(error, Error::Server(reported) if IN_USE.contains(&reported.code))
 }
 

@@ -8,6 +8,7 @@ use mysql_async::{Conn, Error};
 
 use super::progress::Progress;
 use super::{catalog, failed};
+use crate::compile::NOTE;
 use crate::dialect::MySql;
 use crate::mysql::Connection;
 
@@ -188,6 +189,11 @@ pub(crate) async fn unname(connection: &mut Connection) -> Result<(), Error> {
 /// By what copies of the database are known; `None` where nobody has asked for it yet.
 pub(crate) async fn identity(connection: &mut Connection) -> Result<Option<String>, Error> {
     read(&mut connection.conn, IDENTITY_KEY).await
+}
+
+/// Whether a move follows the database.
+pub(super) async fn is_followed(conn: &mut Conn) -> Result<bool, Error> {
+    Ok(read(conn, NOTE).await?.is_some())
 }
 
 async fn read(conn: &mut Conn, key: &str) -> Result<Option<String>, Error> {

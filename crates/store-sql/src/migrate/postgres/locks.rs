@@ -62,7 +62,7 @@ pub(super) async fn begin(client: &Client, begin: &str, locks: &[String]) -> Res
 }
 
 /// One statement that locks a table for a moment.
-pub(super) async fn patiently(client: &Client, sql: &str) -> Result<(), Stop> {
+pub(crate) async fn patiently(client: &Client, sql: &str) -> Result<(), Stop> {
     let attempt = format!("BEGIN; SET LOCAL lock_timeout = '{ATTEMPT}'; {sql}; COMMIT");
     retried(client, &attempt).await
 }
@@ -90,7 +90,7 @@ async fn retried(client: &Client, attempt: &str) -> Result<(), Stop> {
 
 /// Only one migrates this schema at a time. Whoever waits has no transaction open, which the building of an index would
 /// wait for in turn.
-pub(super) async fn take_turn(client: &Client) -> Result<(), MigrateError> {
+pub(crate) async fn take_turn(client: &Client) -> Result<(), MigrateError> {
     let attempt = format!("SELECT pg_try_advisory_lock({TURN})");
     // The server keeps a number of 64 bits as two halves.
     let holders = format!(
@@ -142,7 +142,7 @@ fn tell(holders: &[Row]) {
     }
 }
 
-pub(super) async fn end_turn(client: &Client) -> Result<(), MigrateError> {
+pub(crate) async fn end_turn(client: &Client) -> Result<(), MigrateError> {
     let sql = format!("SELECT pg_advisory_unlock({TURN})");
     client.batch_execute(&sql).await.map_err(failed)
 }

@@ -34,7 +34,7 @@ pub(super) struct Runner<'c> {
 }
 
 /// What ends a step early.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     Refused(String),
     /// Others don't let go of a table.
     Busy,
@@ -48,7 +48,7 @@ impl From<Error> for Stop {
 }
 
 impl Stop {
-    pub(super) fn at(self, step: &str) -> MigrateError {
+    pub(crate) fn at(self, step: &str) -> MigrateError {
         let refused = |reason: String| {
             MigrateError::Refused(Refusal {
                 step: step.to_owned(),

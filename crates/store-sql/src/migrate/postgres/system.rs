@@ -7,6 +7,7 @@ use tokio_postgres::{Client, Error};
 
 use super::ahead::Made;
 use super::{catalog, failed};
+use crate::compile::NOTE;
 
 /// Statements by version: a database at version `n` has run the first `n` groups. Groups are only ever appended.
 const VERSIONS: &[&str] = &[
@@ -162,6 +163,11 @@ pub(super) async fn write_applied(client: &Client, file: &FileId, now: Timestamp
         .execute(sql, &[&number, &file.name, &checksum, &now.to_string()])
         .await?;
     Ok(())
+}
+
+/// Whether a move follows the database.
+pub(super) async fn is_followed(client: &Client) -> Result<bool, Error> {
+    Ok(read(client, NOTE).await?.is_some())
 }
 
 async fn read(client: &Client, key: &str) -> Result<Option<String>, Error> {

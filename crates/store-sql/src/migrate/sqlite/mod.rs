@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use render::{Rendered, render};
 use run::failed;
 
-use super::holds;
+use super::{followed, holds};
 
 mod accounts;
 mod action;
@@ -168,6 +168,7 @@ fn find(connection: &Connection, target: &Target) -> Result<Found, MigrateError>
 
 /// One leg, but for the commit.
 fn take(connection: &Connection, leg: &Leg, options: Options) -> Result<(), MigrateError> {
+    followed::refuse(leg, system::is_followed(connection).map_err(sqlite)?)?;
     let steps = render(leg, options.now).map_err(MigrateError::Refused)?;
     run::run(connection, &steps, options.allow_destructive || leg.allow_destructive)?;
     if !leg.steps.is_empty() {

@@ -6,6 +6,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::accounts;
+use crate::compile::NOTE;
 
 /// Statements by version: a database at version `n` has run the first `n` groups. Groups are only ever appended.
 const VERSIONS: &[&[&str]] = &[
@@ -88,6 +89,11 @@ pub(super) fn write_applied(connection: &Connection, file: &FileId, now: Timesta
         params![file.number, file.name, file.checksum, now.0],
     )?;
     Ok(())
+}
+
+/// Whether a move follows the database.
+pub(super) fn is_followed(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(read::<String>(connection, NOTE)?.is_some())
 }
 
 fn read<T: FromSql>(connection: &Connection, key: &str) -> rusqlite::Result<Option<T>> {

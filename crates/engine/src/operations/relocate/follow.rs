@@ -1,0 +1,290 @@
+//! Following the source's log of changes: what it names is read in both databases, and made the same.
+
+use std::collections::HashMap;
+
+use super::mark::{Log, Mark, Note, Step};
+use super::merge::Difference;
+use super::tally::encoded;
+use super::{Follows, Moved, PORTION, Relocating, Stage, Told};
+use crate::error::{Error, ErrorCode};
+use crate::model::Value;
+use crate::ports::change_log::Begun;
+use crate::ports::relocation::Part;
+
+/// How often the log is gone through while the source is served, and below how many changes that is over.
+const PASSES_AHEAD_MAX: usize = 20;
+const CHANGES_FEW: u64 = 1000;
+/// How often it is gone through when nobody writes any more: then the second finds it empty.
+const PASSES_LAST_MAX: usize = 5;
+
+/// What came of going through the log once.
+#[derive(Default)]
+struct Pass {
+    entries: u64,
+    /// Rows that were made the same.
+    changes: u64,
+}
+
+impl Relocating<'_> {
+    /// Whether the source's log of changes goes on from where the target is.
+    pub(super) async fn find_log(&mut self, mark: &Mark) -> Result<bool, Error> {
+        self.note = match self.from.change_log() {
+            Some(log) => {
+                let found = log.note().await;
+                self.settled(found)?.filter(|note| mark.fits(note))
+            }
+            None => None,
+        };
+        Ok(self.note.is_some())
+    }
+
+    /// Answers whether there is one from now on.
+    pub(super) async fn begin_log(&mut self, mark: &mut Mark, moved: &mut Moved) -> Result<bool, Error> {
+        let round = self.engine.clock().new_id().to_string();
+        let note = Note {
+            round: round.clone(),
+            before: None,
+        };
+        let Some(log) = self.from.change_log() else {
+            moved.follows = Follows::Nothing;
+            return Ok(false);
+        };
+        let begun = log.begin(note.text()).await;
+        let without = match self.settled(begun)? {
+            Begun::Without(without) => without,
+            Begun::Refused(reason) => {
+                moved.follows = Follows::Refused(reason);
+                return Ok(false);
+            }
+        };
+        let without = without.into_iter().map(|part| part.name(&self.moment.model));
+        self.note = Some(note.text());
+        mark.log = Some(Log {
+            round,
+            without: without.collect(),
+        });
+        self.restart(mark);
+        mark.step = Step::Merging;
+        self.write(mark).await?;
+        Ok(true)
+    }
+
+    /// From the first part on.
+    pub(super) fn restart(&self, mark: &mut Mark) {
+        mark.part = self.parts[0].name(&self.moment.model);
+        (mark.after, mark.again) = (None, false);
+    }
+
+    pub(super) fn is_followed(&self, part: Part, mark: &Mark) -> bool {
+        let name = part.name(&self.moment.model);
+        let is_among = |log: &Log| !log.without.contains(&name);
+        mark.log.as_ref().is_some_and(is_among)
+    }
+
+    /// Parts that are followed, and those that aren't.
+    pub(super) fn divided(&self, mark: &Mark) -> (Vec<Part>, Vec<Part>) {
+        let parts = self.parts.iter().copied();
+        parts.partition(|part| self.is_followed(*part, mark))
+    }
+
+    /// Keeps the mark, in a round of its own.
+    pub(super) async fn keep(&mut self, mark: &mut Mark) -> Result<(), Error> {
+        match self.advance(mark).await? {
+            true => self.write(mark).await,
+            false => Err(taken_over()),
+        }
+    }
+
+    async fn write(&mut self, mark: &Mark) -> Result<(), Error> {
+        let written = self.to.put(self.parts[0], Vec::new(), Vec::new(), mark.text()).await;
+        self.settled(written)
+    }
+
+    /// The source is a round ahead, to which the target comes with the mark. Answers whether the log is still this move's.
+    async fn advance(&mut self, mark: &mut Mark) -> Result<bool, Error> {
+        let round = self.engine.clock().new_id().to_string();
+        let note = Note {
+            round: round.clone(),
+            before: mark.log.as_ref().map(|log| log.round.clone()),
+        };
+        let (Some(log), Some(from)) = (self.from.change_log(), &self.note) else {
+            return Ok(false);
+        };
+        let noted = log.renote(from, note.text()).await;
+        if !self.settled(noted)? {
+            return Ok(false);
+        }
+        self.note = Some(note.text());
+        if let Some(log) = &mut mark.log {
+            log.round = round;
+        }
+        Ok(true)
+    }
+
+    /// Goes through the log until little is left. Answers how many rows that took.
+    pub(super) async fn follow_ahead(&mut self, mark: &mut Mark, told: Told<'_>) -> Result<u64, Error> {
+        let mut changes = 0;
+        for _ in 0..PASSES_AHEAD_MAX {
+            let pass = self.follow(mark, changes, told).await?.ok_or_else(taken_over)?;
+            changes += pass.changes;
+            if pass.entries < CHANGES_FEW {
+                break;
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Goes through the log until it is empty, and counts. Answers the rows of each part; `None` where the log didn't do, and
+    /// all has to be read.
+    pub(super) async fn follow_to_the_end(
+        &mut self,
+        mark: &mut Mark,
+        moved: &mut Moved,
+        told: Told<'_>,
+    ) -> Result<Option<Vec<(String, u64)>>, Error> {
+        let mut is_empty = false;
+        for _ in 0..PASSES_LAST_MAX {
+            let Some(pass) = self.follow(mark, moved.caught_up, told).await? else {
+                return Ok(None);
+            };
+            moved.caught_up += pass.changes;
+            is_empty = pass.entries == 0;
+            if is_empty {
+                break;
+            }
+        }
+        if !is_empty {
+            return Ok(None);
+        }
+        let mut rows = Vec::new();
+        for part in self.parts.clone() {
+            let counts = [self.from.count(part).await, self.to.count(part).await];
+            let [source, target] = counts.map(|count| self.settled(count));
+            let (source, target) = (source?, target?);
+            if self.is_followed(part, mark) && source == target {
+                if source > 0 {
+                    rows.push((part.name(&self.moment.model), source));
+                }
+                continue;
+            }
+            // Of rows that were taken away without a trace there is none in the log.
+            let mut done = 0;
+            let mut caught_up = |rows| {
+                done += rows;
+                told(Stage::CatchingUp, done, source);
+            };
+            moved.caught_up += self.catch_up(&[part], mark, &mut caught_up).await?;
+            let mut compared = |done| told(Stage::Comparing, done, 2 * source);
+            rows.extend(self.compare(&[part], &mut compared).await?);
+        }
+        Ok(self.is_noted().await?.then_some(rows))
+    }
+
+    /// Whether the log is still this move's.
+    async fn is_noted(&mut self) -> Result<bool, Error> {
+        let Some(log) = self.from.change_log() else {
+            return Ok(false);
+        };
+        let noted = log.note().await;
+        let noted = self.settled(noted)?;
+        Ok(noted.is_some() && noted == self.note)
+    }
+
+    /// Takes the log away, if it is this move's.
+    pub(super) async fn end_log(&mut self) -> Result<(), Error> {
+        if !self.is_noted().await? {
+            return Ok(());
+        }
+        let Some(log) = self.from.change_log() else {
+            return Ok(());
+        };
+        let ended = log.end().await;
+        self.settled(ended).map(|_| ())
+    }
+
+    /// Goes through the log once; `None`: it is another's. What is committed behind its back is there the next time, whatever
+    /// its number.
+    async fn follow(&mut self, mark: &mut Mark, done: u64, told: Told<'_>) -> Result<Option<Pass>, Error> {
+        let mut pass = Pass::default();
+        for part in self.divided(mark).0 {
+            let mut after = 0;
+            loop {
+                let Some(log) = self.from.change_log() else {
+                    return Ok(None);
+                };
+                let entries = log.entries(part, after, PORTION).await;
+                let entries = self.settled(entries)?;
+                let Some(last) = entries.last() else { break };
+                after = last.number;
+                // What is written meanwhile is for the next time: it might never end.
+                let is_last = entries.len() < PORTION as usize;
+                let mut keys = HashMap::new();
+                for entry in entries {
+                    let (_, numbers): &mut (_, Vec<i64>) = keys
+                        .entry(encoded(&entry.key))
+                        .or_insert_with(|| (entry.key, Vec::new()));
+                    numbers.push(entry.number);
+                    pass.entries += 1;
+                }
+                let named = keys.values().map(|(key, _)| key.clone()).collect();
+                let difference = self.difference(part, named).await?;
+                let changes = difference.len() as u64;
+                // Only now, so that the source can't be put back to what it was before that was read.
+                if !self.advance(mark).await? {
+                    return Ok(None);
+                }
+                let stuck = self.put(part, difference, mark).await?;
+                if changes == 0 {
+                    self.write(mark).await?;
+                }
+                pass.changes += changes - stuck.len() as u64;
+                for key in &stuck {
+                    keys.remove(&encoded(key));
+                }
+                let numbers = keys.into_values().flat_map(|(_, numbers)| numbers).collect();
+                if !self.forget(part, numbers).await? {
+                    return Ok(None);
+                }
+                told(Stage::CatchingUp, done + pass.changes, 0);
+                if is_last {
+                    break;
+                }
+            }
+        }
+        Ok(Some(pass))
+    }
+
+    async fn forget(&mut self, part: Part, numbers: Vec<i64>) -> Result<bool, Error> {
+        let (Some(log), Some(note)) = (self.from.change_log(), &self.note) else {
+            return Ok(false);
+        };
+        let forgotten = log.forget(part, numbers, note).await;
+        self.settled(forgotten)
+    }
+
+    /// What differs of the rows with these keys.
+    async fn difference(&mut self, part: Part, keys: Vec<Vec<Value>>) -> Result<Difference, Error> {
+        let model = std::sync::Arc::clone(&self.moment.model);
+        let key = |row: &[Value]| part.key(&model, row);
+        let source = self.from.find(part, keys.clone()).await;
+        let target = self.to.find(part, keys).await;
+        let (source, target) = (self.settled(source)?, self.settled(target)?);
+        let mut olds: HashMap<_, _> = target.into_iter().map(|row| (encoded(&key(&row)), row)).collect();
+        let mut difference = Difference::default();
+        for new in source {
+            let old = olds.remove(&encoded(&key(&new)));
+            difference.of(Some(new), old, &key);
+        }
+        for old in olds.into_values() {
+            difference.of(None, Some(old), &key);
+        }
+        Ok(difference)
+    }
+}
+
+fn taken_over() -> Error {
+    Error::new(
+        ErrorCode::Invalid,
+        "another move of this database was begun, or this one given up: run it again to begin to follow it anew",
+    )
+}

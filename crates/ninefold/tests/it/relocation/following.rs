@@ -1,0 +1,167 @@
+//! A move that follows what is written to the old database: by whomever, however late, and whatever becomes of the move.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable as _;
+use tempfile::TempDir;
+
+use super::online::{self, SCHEMA, id};
+use super::{text, well};
+use crate::binary::{Server, folder, ninefold, run};
+use crate::database::Database;
+use crate::mysql::OwnDatabase;
+
+const LEVEL: &str = "what is written to it from now on is followed";
+const BY_LOG: &str = "by the log of changes";
+
+/// Items in a SQLite file.
+async fn filled() -> TempDir {
+    let application = folder(SCHEMA);
+    online::fill(application.path()).await;
+    application
+}
+
+async fn assert_same(dir: &str, from: &str, to: &str) {
+    assert_eq!(online::export(dir, to).await, online::export(dir, from).await, "{to}");
+}
+
+#[tokio::test]
+async fn one_that_is_killed_again_and_again_loses_nothing() {
+    let application = filled().await;
+    let (dir, from) = (text(application.path()), "sqlite:data/app.db");
+    let database = Database::new();
+    let mut server = Server::start("serve", application.path(), &[]).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = online::write(server.client(), stop.clone());
+    for _ in 0..6 {
+        let mut moving = ninefold(["move", dir, "--to", database.url(), "--online"]);
+        let mut child = moving.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(100..1500))).await;
+        // It may have come to its end.
+        let _ = child.start_kill();
+        child.wait().await.unwrap();
+    }
+    let stdout = well(["move", dir, "--to", database.url(), "--online"]).await;
+    assert!(stdout.contains(LEVEL), "{stdout}");
+    stop.store(true, Ordering::Relaxed);
+    writer.await.unwrap();
+    server.signal("TERM");
+    assert_eq!(server.end().await, Some(0));
+    let stdout = well(["move", dir, "--to", database.url()]).await;
+    assert!(stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, from, database.url()).await;
+}
+
+#[tokio::test]
+async fn one_that_is_given_up_leaves_nothing_behind() {
+    let application = filled().await;
+    let dir = text(application.path());
+    let own = || {
+        let connection = rusqlite::Connection::open(application.path().join("data/app.db")).unwrap();
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name LIKE '\\_ninefold\\_change%' ESCAPE '\\'";
+        connection.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    well(["move", dir, "--to", "sqlite:data/other.db", "--online"]).await;
+    assert!(own() > 0);
+    let longer = SCHEMA.replace("number: Int", "number: Int more: Int");
+    std::fs::write(application.path().join("schema.graphql"), longer).unwrap();
+    let arguments = ["serve", dir, "--migrate", "--listen", "127.0.0.1:0"];
+    let refused = run(arguments).await;
+    assert!(refused.stderr.contains("ninefold move --abandon"), "{}", refused.stderr);
+    std::fs::write(application.path().join("schema.graphql"), SCHEMA).unwrap();
+    let stdout = well(["move", dir, "--abandon"]).await;
+    assert!(stdout.contains("is not followed any more"), "{stdout}");
+    assert_eq!(own(), 0);
+    let stdout = well(["move", dir, "--abandon"]).await;
+    assert!(stdout.contains("no move follows the database"), "{stdout}");
+    // What was written to it since isn't known: both are read.
+    let stdout = well(["move", dir, "--to", "sqlite:data/other.db"]).await;
+    assert!(!stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, "sqlite:data/app.db", "sqlite:data/other.db").await;
+}
+
+/// The log of a database that was put back to what it was doesn't say what the new one has beyond that.
+#[tokio::test]
+async fn a_source_that_is_put_back_is_read_as_a_whole() {
+    let application = filled().await;
+    let (dir, to) = (text(application.path()), "sqlite:data/other.db");
+    let data = application.path().join("data");
+    well(["move", dir, "--to", to, "--online"]).await;
+    std::fs::copy(data.join("app.db"), data.join("kept.db")).unwrap();
+    let connection = rusqlite::Connection::open(data.join("app.db")).unwrap();
+    connection
+        .execute("UPDATE item SET number = -1 WHERE number < 10", [])
+        .unwrap();
+    drop(connection);
+    well(["move", dir, "--to", to, "--online"]).await;
+    std::fs::rename(data.join("kept.db"), data.join("app.db")).unwrap();
+    let stdout = well(["move", dir, "--to", to]).await;
+    assert!(!stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, "sqlite:data/app.db", to).await;
+}
+
+/// Plain SQL, a key that changes, rows that go without a trace, and a transaction that commits behind another's back.
+#[tokio::test]
+async fn what_others_write_to_postgresql_is_followed() {
+    let application = filled().await;
+    let dir = text(application.path());
+    let (database, to) = (Database::new(), "sqlite:data/back.db");
+    let from = database.url();
+    well(["move", dir, "--to", from]).await;
+    let connect = async || {
+        let (client, connection) = tokio_postgres::connect(from, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    };
+    let (late, other) = (connect().await, connect().await);
+    well(["move", dir, "--database", from, "--to", to, "--online"]).await;
+    let update = |number: usize| format!("UPDATE item SET number = -7 WHERE id = '{}'", id(number));
+    late.batch_execute(&format!("BEGIN; {}", update(5))).await.unwrap();
+    let sql = format!(
+        "{}; UPDATE item SET id = '{}' WHERE id = '{}'; DELETE FROM item WHERE id = '{}'",
+        update(6),
+        id(9_000_000),
+        id(7),
+        id(8)
+    );
+    other.batch_execute(&sql).await.unwrap();
+    well(["move", dir, "--database", from, "--to", to, "--online"]).await;
+    late.batch_execute("COMMIT").await.unwrap();
+    other.batch_execute("TRUNCATE tag CASCADE").await.unwrap();
+    let stdout = well(["move", dir, "--database", from, "--to", to]).await;
+    assert!(stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, from, to).await;
+}
+
+#[tokio::test]
+async fn what_others_write_to_mysql_is_followed() {
+    let application = filled().await;
+    let dir = text(application.path());
+    let (database, to) = (OwnDatabase::new(), "sqlite:data/back.db");
+    let from = database.url();
+    well(["move", dir, "--to", &from]).await;
+    let connect = async || mysql_async::Conn::from_url(&from).await.unwrap();
+    let (mut late, mut other) = (connect().await, connect().await);
+    well(["move", dir, "--database", &from, "--to", to, "--online"]).await;
+    let key = |number: usize| format!("0x{}", id(number).replace('-', ""));
+    let update = |number: usize| format!("UPDATE item SET number = -7 WHERE id = {}", key(number));
+    late.query_drop("START TRANSACTION").await.unwrap();
+    late.query_drop(update(5)).await.unwrap();
+    other.query_drop(update(6)).await.unwrap();
+    let sql = format!("UPDATE item SET id = {} WHERE id = {}", key(9_000_000), key(7));
+    other.query_drop(sql).await.unwrap();
+    other
+        .query_drop(format!("DELETE FROM item WHERE id = {}", key(8)))
+        .await
+        .unwrap();
+    well(["move", dir, "--database", &from, "--to", to, "--online"]).await;
+    late.query_drop("COMMIT").await.unwrap();
+    late.disconnect().await.unwrap();
+    other.disconnect().await.unwrap();
+    let stdout = well(["move", dir, "--database", &from, "--to", to]).await;
+    assert!(stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, &from, to).await;
+}
