@@ -279,5 +279,7 @@ mod tests {
             [(0, Cost::Sort), (1, Cost::Scan)]
         );
         assert_eq!(costs("index", ""), [(0, Cost::Scan)]);
+        let of_page = read_step("<derived2>", "ALL", "", "Using filesort");
+        assert!(of_page.iter().all(|step| step.cost == Cost::Bounded));
     }
 }

@@ -247,6 +247,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_joined_to_a_page_is_bounded() {
+        let plan = "Sort\n  Sort Key: t0.rank\n  ->  Hash Right Join\n        ->  Seq Scan on \"user\" t0_1\n        ->  Hash\n              \
+                    ->  Limit\n                    ->  Sort\n                          ->  Index Scan using note_ix on note t0\n                                \
+                    Index Cond: (t0.word = 'w'::text)";
+        let lines: Vec<String> = plan.lines().map(str::to_owned).collect();
+        let marked = plan_steps(&lines).into_iter().filter(|step| step.cost != Cost::Bounded);
+        let marked: Vec<_> = marked.map(|step| (step.depth, step.cost)).collect();
+        assert_eq!(marked, [(2, Cost::Scan), (4, Cost::Sort)]);
+    }
+
+    #[test]
     fn a_plan_is_read_line_by_line() {
         let plan = "Limit\n  ->  Sort\n        Sort Key: t0.rank\n        ->  Index Scan using note_ix on note t0\n              \
                     Index Cond: (t0.word = 'w'::text)\n        ->  Index Only Scan using note_pkey on note";

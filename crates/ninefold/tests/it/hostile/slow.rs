@@ -67,6 +67,13 @@ async fn ask_and_do_not_read(server: &Server) -> tokio::net::TcpStream {
         "GET /api/notes?limit=500 HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100),
     )
     .await;
+    // Until the server has taken it, nobody holds it but the kernel.
+    let from = stream.local_addr().unwrap();
+    let until = tokio::time::Instant::now() + patience();
+    while !server.holds(from) {
+        assert!(tokio::time::Instant::now() < until, "the connection is not taken");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     stream
 }
 
