@@ -81,7 +81,7 @@ pub(super) async fn export(dir: &str, database: &str) -> [String; 2] {
 
 /// Moves ahead to each of them while the database is written to, and then, when nobody serves it, the rest.
 async fn assert_moves(dir: &Path, from: &str, targets: &[&str]) {
-    let server = Server::start("serve", dir, &["--database", from]).await;
+    let mut server = Server::start("serve", dir, &["--database", from]).await;
     let stop = Arc::new(AtomicBool::new(false));
     let writer = write(server.client(), stop.clone());
     for to in targets {
@@ -91,11 +91,16 @@ async fn assert_moves(dir: &Path, from: &str, targets: &[&str]) {
         assert!(refused.stderr.contains("incomplete"), "{}", refused.stderr);
     }
     stop.store(true, Ordering::Relaxed);
-    assert!(writer.await.unwrap() >= WRITES_MIN);
+    let Ok(written) = writer.await else {
+        let why = server
+            .line_with(|line| line.contains("refused for a reason of ours"))
+            .await;
+        panic!("{from} refused a write: {why}");
+    };
+    assert!(written >= WRITES_MIN);
     // Of all that was written since nothing is in the targets.
     stop.store(true, Ordering::Relaxed);
     write(server.client(), stop).await.unwrap();
-    let mut server = server;
     server.signal("TERM");
     assert_eq!(server.end().await, Some(0));
     let expected = export(text(dir), from).await;
