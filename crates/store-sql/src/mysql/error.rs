@@ -5,6 +5,7 @@ use engine::model::Structure;
 use engine::ports::store::StoreError;
 use mysql_async::{Error, IoError, ServerError};
 
+use crate::compile::LOG;
 use crate::mapped;
 use crate::migrate::mysql::unique_index_of;
 pub(super) use crate::pool::unavailable;
@@ -20,6 +21,9 @@ const READS_ONLY: [u16; 3] = [1290, 1792, 1836];
 const NO_ROOM_TO_SORT: u16 = 1038;
 /// What was read in a snapshot has changed since.
 const CHANGED: u16 = 1020;
+/// A table, or what is prepared of it, is another than when it was looked at.
+const RESTRUCTURED: [u16; 2] = [1412, 1615];
+const NO_SUCH_TABLE: u16 = 1146;
 
 /// A unique index that is violated is named by its fields; `text` is the statement that did.
 pub(super) fn store_error(error: &Error, text: &str, model: &Model) -> StoreError {
@@ -44,7 +48,7 @@ pub(super) fn store_error(error: &Error, text: &str, model: &Model) -> StoreErro
         1021 | 1114 => unavailable("the database's disk is full"),
         code if READS_ONLY.contains(&code) => unavailable("the database only reads; it may be a replica"),
         1053 | 1927 | 4031 => unavailable("the database is being stopped or started"),
-        1412 | 1615 => unavailable("the database's structure has just changed"),
+        _ if is_restructured(reported) => unavailable("the database's structure has just changed"),
         1037 | NO_ROOM_TO_SORT | 1041 => unavailable("the database has not enough resources"),
         _ => StoreError::Failed(described(error)),
     }
@@ -79,9 +83,16 @@ pub(super) fn is_conflict(error: &Error, text: &str) -> bool {
     code == DEADLOCK
         || code == LOCK_TIMEOUT
         || code == CHANGED
+        || is_restructured(reported)
         || REFERENCE.contains(&code)
         // The same request came twice at once; the other is the first.
         || (code == DUPLICATE && table_of(text) == "_ninefold_idempotency")
+}
+
+/// Whether a table has just become another, as one does that a move begins to follow: the trigger may be seen a moment before
+/// the table that it writes to.
+fn is_restructured(reported: &ServerError) -> bool {
+    RESTRUCTURED.contains(&reported.code) || (reported.code == NO_SUCH_TABLE && reported.message.contains(LOG))
 }
 
 /// Whether more memory to sort in may be all that is missing.
@@ -127,6 +138,22 @@ fn table_of(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_of_another_structure_is_tried_again() {
+        let error = |code, message: &str| {
+            Error::Server(ServerError {
+                code,
+                message: message.to_owned(),
+                state: String::new(),
+            })
+        };
+        let tried_again =
+            |code, message: &str| is_conflict(&error(code, message), "INSERT INTO `item` (`id`) VALUES (?)");
+        assert!(tried_again(1615, "Prepared statement needs to be re-prepared"));
+        assert!(tried_again(1146, "Table 'shop._ninefold_change_1' doesn't exist"));
+        assert!(!tried_again(1146, "Table 'shop.item' doesn't exist"));
+    }
 
     #[test]
     fn a_statement_says_which_table_it_writes_to() {
