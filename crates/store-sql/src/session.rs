@@ -48,6 +48,21 @@ pub(crate) trait Session {
     async fn insert(&mut self, statement: Statement<'_>) -> Result<Option<Columns>, StoreError>;
 }
 
+/// Reads rows as [`Session::each`] does, and answers how many there were.
+pub(crate) async fn count_each(
+    session: &mut impl Session,
+    statement: Statement<'_>,
+    row: EachRow<'_>,
+) -> Result<usize, StoreError> {
+    let mut count = 0;
+    let mut counted = |found: &[ValueRef<'_>]| {
+        count += 1;
+        row(found);
+    };
+    session.each(statement, &mut counted).await?;
+    Ok(count)
+}
+
 /// What a row holds, to keep.
 pub(crate) fn owned(row: &[ValueRef<'_>]) -> Columns {
     row.iter().map(|value| Value::from(*value)).collect()

@@ -222,10 +222,15 @@ impl Relocating<'_> {
         moved.caught_up += self.follow_ahead(mark, told).await?;
         let without = self.divided(mark).1;
         moved.caught_up += self.catch_up(&without, mark, &mut |_| {}).await?;
-        moved.follows = Follows::Log {
-            without: without.iter().map(|part| part.name(&self.moment.model)).collect(),
-        };
+        moved.follows = self.without(&without);
         Ok(())
+    }
+
+    /// There is a log, but of these parts.
+    fn without(&self, parts: &[Part]) -> Follows {
+        Follows::Log {
+            without: parts.iter().map(|part| part.name(&self.moment.model)).collect(),
+        }
     }
 
     async fn catch_up_often(
@@ -263,9 +268,7 @@ impl Relocating<'_> {
             Some(rows) => {
                 moved.rows = rows;
                 let without = self.divided(mark).1;
-                moved.follows = Follows::Log {
-                    without: without.iter().map(|part| part.name(&self.moment.model)).collect(),
-                };
+                moved.follows = self.without(&without);
             }
             None => self.read_all(mark, moved, told).await?,
         }

@@ -17,6 +17,8 @@ const JOINS_MAX: usize = 8;
 pub(crate) const RECORDS_MAX: u32 = 50_000;
 /// What a page is called before anything is joined to it.
 const PAGE: &str = "_ninefold_page";
+/// Where it ends, and the select begins that joins something to it.
+pub(crate) const PAGE_END: &str = ") SELECT p.*";
 
 /// Whether a projection of so many rows takes no statement besides the one that finds them.
 pub(crate) fn is_one_statement(model: &Model, projection: &Projection, rows: u32) -> bool {
@@ -68,7 +70,7 @@ fn joined<'p>(model: &Model, nested: &'p Nested) -> Option<&'p Projection> {
 pub(super) enum Holder {
     /// A row of the page.
     Page,
-    /// The record at this level.
+    /// The record at this level, 0 being the one that was asked for.
     Level(u32),
 }
 
@@ -81,7 +83,7 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn end_page(&mut self) {
         self.names_columns = false;
-        self.sql.push(") SELECT p.*");
+        self.sql.push(PAGE_END);
     }
 
     pub(super) fn read_page(&mut self) {
@@ -129,7 +131,6 @@ impl<'a> Compiler<'a> {
     fn reference(&mut self, projection: &'a Projection, item: &Item, column: usize, holder: Holder) {
         let collection = self.collection(projection.collection);
         match holder {
-            Holder::Level(0) => self.field(Alias::ROOT, item.field),
             Holder::Level(level) => self.at(level, collection, |compiler| compiler.field(Alias::ROOT, item.field)),
             Holder::Page => {
                 let (before, after) = self.around(collection, item.field);

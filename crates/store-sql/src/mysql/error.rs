@@ -89,8 +89,8 @@ pub(super) fn is_conflict(error: &Error, text: &str) -> bool {
         || (code == DUPLICATE && table_of(text) == "_ninefold_idempotency")
 }
 
-/// Whether a table has just become another, as one does that a move begins to follow: the trigger may be seen a moment before
-/// the table that it writes to.
+/// Whether a table has just become another, as one does that a move begins to follow. MariaDB was seen to fire the trigger and not to
+/// find the table that it writes to, which is made before it.
 fn is_restructured(reported: &ServerError) -> bool {
     RESTRUCTURED.contains(&reported.code) || (reported.code == NO_SUCH_TABLE && reported.message.contains(LOG))
 }

@@ -20,7 +20,7 @@ use crate::compile::{self, DialectRef, Frame, Statement};
 use crate::dialect::Dialect as _;
 use crate::migrate::mysql::trial_index;
 use crate::read;
-use crate::session::{Columns, EachRow, Session};
+use crate::session::{Columns, EachRow, Session, count_each};
 
 /// The name of an index that is only tried.
 const CANDIDATE: &str = "the_new_index";
@@ -194,13 +194,8 @@ impl Session for Recorder<'_> {
         self.write_down(&statement, Outcome::Interrupted).await?;
         let place = self.statements.len() - 1;
         let began = Instant::now();
-        let mut count = 0;
-        MySqlSession::new(self.connection, self.model)
-            .each(statement, &mut |found| {
-                count += 1;
-                row(found);
-            })
-            .await?;
+        let mut session = MySqlSession::new(self.connection, self.model);
+        let count = count_each(&mut session, statement, row).await?;
         self.statements[place].outcome = Outcome::Rows {
             count,
             took: began.elapsed(),

@@ -11,7 +11,7 @@ use super::gtid::Gtids;
 use super::pool::Connection;
 use super::replicas::{progress, replayed};
 use super::value::{bound, read};
-use crate::compile::{DialectRef, Kind, Statement};
+use crate::compile::{DialectRef, Kind, PAGE_END, Statement};
 use crate::session::{self, Columns, EachRow, Session};
 
 /// In which a statement sorts that finds no room in what the server gives to each.
@@ -169,11 +169,13 @@ impl Session for MySqlSession<'_> {
 }
 
 /// The statement with as much memory for sorting as it may have. MySQL gives up where some values that it sorts by don't have room together in what is
-/// usual; MariaDB never does.
+/// usual; MariaDB never does. It is said in the outermost select, and holds for the page that comes before it, too.
 fn with_room_to_sort(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("SELECT ")?;
+    let end = text.find(PAGE_END).filter(|_| text.starts_with("WITH "));
+    let (page, select) = text.split_at(end.map_or(0, |end| end + ") ".len()));
+    let rest = select.strip_prefix("SELECT ")?;
     Some(format!(
-        "SELECT /*+ SET_VAR(sort_buffer_size = {SORT_BYTES_MAX}) */ {rest}"
+        "{page}SELECT /*+ SET_VAR(sort_buffer_size = {SORT_BYTES_MAX}) */ {rest}"
     ))
 }
 

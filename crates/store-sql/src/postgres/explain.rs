@@ -19,7 +19,7 @@ use super::value::Bound;
 use crate::compile::{self, DialectRef, Frame, Kind, Statement};
 use crate::dialect::{Dialect as _, Postgres};
 use crate::read;
-use crate::session::{Columns, EachRow, Session};
+use crate::session::{Columns, EachRow, Session, count_each};
 
 /// The name of an index that is only tried.
 const CANDIDATE: &str = "the_new_index";
@@ -174,13 +174,7 @@ impl Session for Recorder<'_> {
         self.write_down(&statement, Outcome::Interrupted).await?;
         let place = self.statements.len() - 1;
         let began = Instant::now();
-        let mut count = 0;
-        self.inner
-            .each(statement, &mut |found| {
-                count += 1;
-                row(found);
-            })
-            .await?;
+        let count = count_each(&mut self.inner, statement, row).await?;
         self.statements[place].outcome = Outcome::Rows {
             count,
             took: began.elapsed(),

@@ -29,7 +29,7 @@ pub(crate) async fn get(session: &mut impl Session, model: &Model, plan: &GetPla
 pub(crate) async fn list(session: &mut impl Session, model: &Model, plan: &ListPlan) -> Result<Page, StoreError> {
     let frame = Frame::reading(model, &plan.bindings);
     let (statement, layout) = compile::list(session.dialect(), frame, plan);
-    let (rows, next) = if plan.as_json && is_one_statement(model, &plan.projection, plan.limit) {
+    let (rows, next) = if plan.as_json && !related::is_left(&plan.projection, &layout) {
         let (json, next) = write(session, model, plan, &layout, statement).await?;
         (Rows::Json(json), next)
     } else {

@@ -19,7 +19,7 @@ use super::store::snapshot;
 use crate::compile::{self, DialectRef, Frame, Statement};
 use crate::dialect::Sqlite;
 use crate::read;
-use crate::session::{Columns, EachRow, Session, at_once};
+use crate::session::{Columns, EachRow, Session, at_once, count_each};
 
 /// The name of an index that is only tried.
 const CANDIDATE: &str = "the_new_index";
@@ -94,13 +94,7 @@ impl Session for Recorder<'_> {
         self.write_down(&statement, Outcome::Interrupted)?;
         let place = self.statements.len() - 1;
         let began = Instant::now();
-        let mut count = 0;
-        self.inner
-            .each(statement, &mut |found| {
-                count += 1;
-                row(found);
-            })
-            .await?;
+        let count = count_each(&mut self.inner, statement, row).await?;
         self.statements[place].outcome = Outcome::Rows {
             count,
             took: began.elapsed(),

@@ -26,8 +26,8 @@ struct Pass {
 }
 
 impl Relocating<'_> {
-    /// Whether the source's log of changes goes on from where the target is.
-    pub(super) async fn find_log(&mut self, mark: &Mark) -> Result<bool, Error> {
+    /// Takes up the source's log of changes, where it goes on from where the target is.
+    pub(super) async fn find_log(&mut self, mark: &Mark) -> Result<(), Error> {
         self.note = match self.from.change_log() {
             Some(log) => {
                 let found = log.note().await;
@@ -35,7 +35,7 @@ impl Relocating<'_> {
             }
             None => None,
         };
-        Ok(self.note.is_some())
+        Ok(())
     }
 
     /// Answers whether there is one from now on.

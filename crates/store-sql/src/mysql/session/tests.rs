@@ -57,6 +57,23 @@ fn written(database: &mut Database, server: Server, model: &Model, mutation: Mut
 }
 
 #[test]
+fn the_outermost_select_says_how_much_may_be_sorted() {
+    let hint = format!("/*+ SET_VAR(sort_buffer_size = {SORT_BYTES_MAX}) */");
+    let check = |text: &str, expected: &str| {
+        assert_eq!(with_room_to_sort(text), Some(expected.replace("HINT", &hint)));
+    };
+    check(
+        "SELECT 1 FROM (SELECT p.* FROM p) AS q",
+        "SELECT HINT 1 FROM (SELECT p.* FROM p) AS q",
+    );
+    check(
+        "WITH _ninefold_page AS (SELECT 1 AS c0) SELECT p.*, 2 FROM _ninefold_page AS p",
+        "WITH _ninefold_page AS (SELECT 1 AS c0) SELECT HINT p.*, 2 FROM _ninefold_page AS p",
+    );
+    assert_eq!(with_room_to_sort("DELETE FROM `item`"), None);
+}
+
+#[test]
 fn a_number_is_known_at_once_and_what_else_is_given_is_read() {
     let model = Model::read(SCHEMA, "schema.graphql").unwrap();
     let mut database = Database::empty();
