@@ -136,6 +136,27 @@ impl<W: Wire> Pool<W> {
         })
     }
 
+    /// A connection that can be had without waiting.
+    pub(crate) fn at_hand(self: &Arc<Self>) -> Option<Lease<W>> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        let idle = self.pop_idle()?;
+        if self.is_doubtful(&idle) {
+            self.idle().push(idle);
+            return None;
+        }
+        Some(Lease {
+            pool: Arc::clone(self),
+            connection: Some(idle.connection),
+            generation: idle.generation,
+            _permit: permit,
+        })
+    }
+
+    /// Whether all connections are in use, so that somebody may wait for one.
+    pub(crate) fn is_short(&self) -> bool {
+        self.permits.available_permits() == 0
+    }
+
     /// One that is its caller's own, beside those of the pool.
     pub(crate) async fn connect(&self) -> Result<W::Connection, W::Error> {
         self.wire.connect().await
@@ -217,10 +238,38 @@ impl<W: Wire> Pool<W> {
 }
 
 impl<W: Wire> Lease<W> {
-    pub(crate) fn connection(&mut self) -> &mut W::Connection {
+    pub(crate) fn connection_mut(&mut self) -> &mut W::Connection {
         self.connection
             .as_mut()
             .expect("a lease has its connection until it ends")
+    }
+
+    pub(crate) fn connection(&self) -> &W::Connection {
+        self.connection
+            .as_ref()
+            .expect("a lease has its connection until it ends")
+    }
+
+    /// Something on it got no answer.
+    pub(crate) fn doubt(&self) {
+        *self.pool.doubted() = Some(Instant::now());
+    }
+
+    /// Connections that are as old are not used again.
+    pub(crate) fn lost(&self) {
+        let next = self.generation + 1;
+        let renewed = self
+            .pool
+            .generation
+            .compare_exchange(self.generation, next, Ordering::AcqRel, Ordering::Acquire);
+        if renewed.is_ok() {
+            self.pool.idle().clear();
+        }
+    }
+
+    /// Whether what is there already is still used.
+    pub(crate) fn is_current(&self) -> bool {
+        self.generation == self.pool.generation.load(Ordering::Acquire) && !W::is_spent(self.connection())
     }
 
     /// For others to use; nothing is open on it.
@@ -238,7 +287,7 @@ impl<W: Wire> Lease<W> {
 impl<W: Wire> Drop for Lease<W> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            *self.pool.doubted() = Some(Instant::now());
+            self.doubt();
             Arc::clone(&self.pool.wire).give_up(connection);
         }
     }

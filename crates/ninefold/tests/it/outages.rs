@@ -7,6 +7,7 @@
 pub(crate) mod failover;
 pub(crate) mod house;
 mod mongodb;
+mod shared;
 
 use std::time::Duration;
 

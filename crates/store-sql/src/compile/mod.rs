@@ -28,7 +28,7 @@ pub(crate) use predicate::Frame;
 pub(crate) use read::{Layout, count, get, list};
 pub(crate) use related::{many, one};
 pub(crate) use sql::Statement;
-pub(crate) use walk::reads_others;
+pub(crate) use walk::{is_by_key, reads_others};
 pub(crate) use write::*;
 
 use crate::dialect::Dialect;

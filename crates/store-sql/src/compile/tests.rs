@@ -498,3 +498,83 @@ fn a_rule_over_a_relation_searches_by_key() {
     );
     assert!(plan.contains("USING PRIMARY KEY (room_id=? AND user_id=?)"), "{plan}");
 }
+
+#[test]
+fn what_is_found_by_keys_alone_is_known() {
+    let model = crate::fixture::model();
+    let by_key = |guard: Pred, shown: Projection| {
+        let plan = GetPlan {
+            collection: collection(&model, "Message").id,
+            key: key(20),
+            guard,
+            projection: Arc::new(shown),
+            bindings: bindings(),
+            freshness: Freshness::Latest,
+            deadline: Instant::now(),
+        };
+        is_by_key(&model, &plan)
+    };
+    let shown = || Arc::unwrap_or_clone(projection(&model, "Message", &["id", "room", "body"]));
+    let ruled = |guard: Pred| by_key(guard, shown());
+    let room = || own(&model, "Message", "room");
+    let members = || {
+        Box::new(Set::Links {
+            of: room(),
+            collection: collection(&model, "Room").id,
+            field: field(&model, "Room", "members"),
+            alias: Alias(1),
+        })
+    };
+    let name = || Term::Field(Alias(1), field(&model, "User", "name"));
+    let member = || Term::Field(Alias(1), field(&model, "User", "id"));
+
+    assert!(ruled(Pred::Const(true)));
+    assert!(ruled(equal(own(&model, "Message", "body"), text("x"))));
+    assert!(ruled(is_member(&model, room(), 1)));
+    let named = Pred::And(vec![
+        equal(name(), text("x")),
+        equal(own(&model, "Message", "author"), member()),
+    ]);
+    assert!(ruled(Pred::Any(members(), Box::new(named))));
+    assert!(!ruled(Pred::Any(members(), Box::new(Pred::Const(true)))));
+    assert!(!ruled(Pred::Any(members(), Box::new(equal(name(), text("x"))))));
+    assert!(!ruled(Pred::Any(members(), Box::new(equal(member(), member())))));
+    let either = Pred::Or(vec![
+        equal(member(), Term::Param(Param::AuthId)),
+        equal(name(), text("x")),
+    ]);
+    assert!(!ruled(Pred::Any(members(), Box::new(either))));
+    let count = Term::Count(members(), Box::new(equal(member(), Term::Param(Param::AuthId))));
+    assert!(!ruled(compare(Comparison::Gt, count, constant(Value::Int(0)))));
+    let topic = |guard| Term::Lookup {
+        key: Box::new(room()),
+        collection: collection(&model, "Room").id,
+        alias: Alias(2),
+        guard: Box::new(guard),
+        then: Box::new(Term::Field(Alias(2), field(&model, "Room", "topic"))),
+    };
+    assert!(ruled(equal(topic(Pred::Const(true)), text("tea"))));
+    assert!(!ruled(equal(
+        topic(Pred::Any(members(), Box::new(Pred::Const(true)))),
+        text("tea")
+    )));
+
+    // What is shown counts as well.
+    let mut hidden = shown();
+    hidden.items[1].visible = Pred::Any(members(), Box::new(Pred::Const(true)));
+    assert!(!by_key(Pred::Const(true), hidden));
+    let expanded = |guard, shape: fn(Box<Nested>) -> Shape| {
+        let mut expanded = shown();
+        expanded.items[1].shape = shape(Box::new(Nested {
+            guard,
+            projection: Some(Arc::unwrap_or_clone(projection(&model, "Room", &["id"]))),
+            is_key: false,
+            limit: 1,
+        }));
+        expanded
+    };
+    assert!(by_key(Pred::Const(true), expanded(Pred::Const(true), Shape::One)));
+    let ruled = Pred::Any(members(), Box::new(Pred::Const(true)));
+    assert!(!by_key(Pred::Const(true), expanded(ruled, Shape::One)));
+    assert!(!by_key(Pred::Const(true), expanded(Pred::Const(true), Shape::Many)));
+}

@@ -38,7 +38,7 @@ impl MySqlStore {
     {
         let (deadline, model) = (Instant::now() + TIME_LIMIT, self.current());
         let mut lease = self.pool.lease(deadline).await.map_err(account_error)?;
-        let mut session = MySqlSession::new(lease.connection(), &model);
+        let mut session = MySqlSession::new(lease.connection_mut(), &model);
         let found = timeout_at(deadline.into(), work(&mut session, &model)).await;
         finish(found, lease).map_err(account_error)
     }
@@ -51,7 +51,7 @@ impl MySqlStore {
     {
         let (deadline, model) = (Instant::now() + TIME_LIMIT, self.current());
         let mut lease = self.pool.lease(deadline).await.map_err(account_error)?;
-        let mut session = MySqlSession::new(lease.connection(), &model);
+        let mut session = MySqlSession::new(lease.connection_mut(), &model);
         let changing = async {
             session.command(BEGIN).await?;
             session.command(ALONE).await?;

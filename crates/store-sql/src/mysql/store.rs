@@ -85,7 +85,7 @@ impl Store for MySqlStore {
         };
         let model = self.model(epoch)?;
         let mut lease = self.pool.lease(self.until(deadline)).await?;
-        let trace = explain::trace(lease.connection(), &model, &question, self.until(deadline)).await;
+        let trace = explain::trace(lease.connection_mut(), &model, &question, self.until(deadline)).await;
         // One that took too long may still run.
         if let Ok(trace) = &trace
             && explain::is_whole(trace)
@@ -169,7 +169,7 @@ impl Store for MySqlStore {
         let model = self.current();
         let alive = async {
             let mut lease = self.pool.lease(deadline).await?;
-            let mut session = MySqlSession::new(lease.connection(), &model);
+            let mut session = MySqlSession::new(lease.connection_mut(), &model);
             let alive = timeout_at(deadline.into(), session.command("SELECT 1")).await;
             finish(alive, lease)
         };
@@ -238,7 +238,7 @@ impl MySqlStore {
             && let Some(identity) = replicas.identity()
         {
             let asking = |mut lease: Lease| async move {
-                let mut session = MySqlSession::new(lease.connection(), question.0);
+                let mut session = MySqlSession::new(lease.connection_mut(), question.0);
                 session.ask_progress(identity);
                 let read = carry_out(&mut session, question, several, work).await;
                 let progress = session.take_progress();
@@ -251,7 +251,7 @@ impl MySqlStore {
         let mut is_first = true;
         loop {
             let mut lease = self.pool.lease(deadline).await?;
-            let mut session = MySqlSession::new(lease.connection(), question.0);
+            let mut session = MySqlSession::new(lease.connection_mut(), question.0);
             let reading = carry_out(&mut session, question, several, work);
             let read = timeout_at(deadline.into(), reading).await;
             if !(session.was_lost() && is_first) {
@@ -264,7 +264,7 @@ impl MySqlStore {
 
     async fn attempt(&self, work: &Work, model: &Model, deadline: Instant) -> Result<Committed, Failed> {
         let mut lease = self.pool.lease(deadline).await?;
-        let mut session = MySqlSession::new(lease.connection(), model);
+        let mut session = MySqlSession::new(lease.connection_mut(), model);
         let running = async {
             if self.order.needs_block() {
                 self.reserve(&mut session).await?;
@@ -300,7 +300,7 @@ impl MySqlStore {
         let (ticket, model) = (self.order.ticket(&written.changes), self.current());
         let given_up = pool::given_up(self.query_timeout);
         Insistent::new(async move {
-            let mut session = MySqlSession::new(lease.connection(), &model);
+            let mut session = MySqlSession::new(lease.connection_mut(), &model);
             let Ok(committed) = timeout_at(given_up.into(), session.end("COMMIT")).await else {
                 return Err(StoreError::Timeout.into());
             };
@@ -325,7 +325,7 @@ impl MySqlStore {
 
     async fn roll_back(&self, mut lease: Lease) {
         let model = self.current();
-        let mut session = MySqlSession::new(lease.connection(), &model);
+        let mut session = MySqlSession::new(lease.connection_mut(), &model);
         let rolled_back = tokio::time::timeout(READY_TIMEOUT, session.end("ROLLBACK")).await;
         if matches!(rolled_back, Ok(Ok(()))) {
             lease.give_back();

@@ -37,7 +37,7 @@ impl PostgresStore {
         F: for<'s> FnOnce(&'s mut PostgresSession<'_>, &'s Model) -> Work<'s, T> + Send,
     {
         let (deadline, model) = (Instant::now() + TIME_LIMIT, self.current());
-        let mut lease = self.pool.lease(deadline).await.map_err(account_error)?;
+        let lease = self.pool.lease(deadline).await.map_err(account_error)?;
         let mut session = PostgresSession::new(lease.connection(), &model);
         let found = timeout_at(deadline.into(), work(&mut session, &model)).await;
         finish(found, lease).map_err(account_error)
@@ -50,7 +50,7 @@ impl PostgresStore {
         F: for<'s> FnOnce(&'s mut PostgresSession<'_>) -> Work<'s, T> + Send,
     {
         let (deadline, model) = (Instant::now() + TIME_LIMIT, self.current());
-        let mut lease = self.pool.lease(deadline).await.map_err(account_error)?;
+        let lease = self.pool.lease(deadline).await.map_err(account_error)?;
         let mut session = PostgresSession::new(lease.connection(), &model);
         let changing = async {
             session.command("BEGIN").await?;

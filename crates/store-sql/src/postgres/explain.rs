@@ -25,7 +25,7 @@ use crate::session::{Columns, EachRow, Session, count_each};
 const CANDIDATE: &str = "the_new_index";
 
 pub(super) async fn trace(
-    connection: &mut Connection,
+    connection: &Connection,
     model: &Model,
     question: &Question,
     deadline: Instant,
@@ -55,7 +55,7 @@ pub(super) async fn trace(
 }
 
 /// The best of the indexes that would leave less to do than those that are there.
-async fn advice(connection: &mut Connection, model: &Model, plan: &ListPlan) -> Result<Option<Advice>, Error> {
+async fn advice(connection: &Connection, model: &Model, plan: &ListPlan) -> Result<Option<Advice>, Error> {
     let collection = model.collection(plan.collection);
     let (statement, _) = compile::list(&Postgres, Frame::reading(model, &plan.bindings), plan);
     let mut table = String::new();
@@ -96,7 +96,7 @@ async fn advice(connection: &mut Connection, model: &Model, plan: &ListPlan) -> 
 }
 
 /// The plan of a statement, prepared anew: which table a name means has changed.
-async fn steps(connection: &mut Connection, statement: &Statement<'_>) -> Result<Vec<PlanStep>, Error> {
+async fn steps(connection: &Connection, statement: &Statement<'_>) -> Result<Vec<PlanStep>, Error> {
     let explained = connection.client.prepare(&explain(&statement.text)).await?;
     let values = statement.binds.iter().map(|value| Bound(value));
     let rows = connection.client.query_raw(&explained, values).await?;

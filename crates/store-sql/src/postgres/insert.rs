@@ -41,7 +41,7 @@ impl PostgresStore {
         model: &Arc<Model>,
         deadline: Instant,
     ) -> Result<Committed, Failed> {
-        let mut lease = self.lease_to_write(model, deadline).await?;
+        let lease = self.lease_to_write(model, deadline).await?;
         let insert = self.order.insert(plan.collection, plan.image.clone());
         let (work, model) = (Arc::clone(work), Arc::clone(model));
         let given_up = pool::given_up(self.query_timeout);
@@ -92,7 +92,7 @@ impl PostgresStore {
     ) -> Result<Committed, StoreError> {
         let collection = model.collection(plan.collection);
         let record = (collection, &plan.key);
-        let mut lease = self.pool.lease(deadline).await?;
+        let lease = self.pool.lease(deadline).await?;
         let mut session = PostgresSession::new(lease.connection(), model);
         let statement = compile::stored_row(
             session.dialect(),

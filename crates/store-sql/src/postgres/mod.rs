@@ -16,6 +16,7 @@ mod pool;
 mod relocation;
 mod replicas;
 mod session;
+mod shared;
 mod staging;
 mod store;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use error::is_standby;
 use nodes::PostgresBoards;
 use pool::Pool;
 use replicas::Replicas;
+use shared::SharedConnections;
 
 use crate::migrate::postgres::system;
 use crate::nodes::Node;
@@ -50,6 +52,7 @@ const VERSION_MIN: i64 = 150_000;
 /// A schema of a database on a server: the first of the search path.
 pub struct PostgresStore {
     pool: Arc<Pool>,
+    shared: SharedConnections,
     /// That are read from where a read may be of a moment ago.
     replicas: Option<Replicas>,
     model: Arc<RwLock<Arc<Model>>>,
@@ -90,6 +93,7 @@ impl PostgresStore {
         let pool = Arc::new(pool);
         let store = Self {
             replicas: replicas::of(&pool, options)?,
+            shared: SharedConnections::new(Arc::clone(&pool)),
             pool,
             model: Arc::default(),
             order: Arc::new(Order::new(Arc::clone(&feed))),

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::str::FromStr as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quick_cache::unsync::Cache;
@@ -37,17 +37,22 @@ pub(super) struct Connection {
 }
 
 /// What a connection's server has prepared, by its text.
-pub(super) struct Statements(Cache<Box<str>, Statement>);
+pub(super) struct Statements(Mutex<Cache<Box<str>, Statement>>);
 
 impl Statements {
-    pub(super) async fn prepared(&mut self, client: &Client, text: &str) -> Result<Statement, Error> {
-        if let Some(statement) = self.0.get(text) {
-            return Ok(statement.clone());
+    pub(super) async fn prepared(&self, client: &Client, text: &str) -> Result<Statement, Error> {
+        let known = self.known().get(text).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
         }
         // Once for each text; apart in memory.
         let statement = Box::pin(client.prepare(text)).await?;
-        self.0.insert(text.into(), statement.clone());
+        self.known().insert(text.into(), statement.clone());
         Ok(statement)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Cache<Box<str>, Statement>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,7 +111,7 @@ impl Wire for PostgresWire {
         });
         Ok(Connection {
             client,
-            statements: Statements(Cache::new(self.statements_max)),
+            statements: Statements(Mutex::new(Cache::new(self.statements_max))),
         })
     }
 

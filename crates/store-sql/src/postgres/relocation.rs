@@ -64,7 +64,7 @@ pub(super) async fn mark(client: &Client) -> Result<Option<String>, tokio_postgr
 
 impl PostgresRelocation {
     pub(super) fn session(&mut self) -> (PostgresSession<'_>, &Model) {
-        (PostgresSession::new(&mut self.connection, &self.model), &self.model)
+        (PostgresSession::new(&self.connection, &self.model), &self.model)
     }
 
     pub(super) fn failed(&self, error: &tokio_postgres::Error) -> StoreError {

@@ -16,9 +16,9 @@ use crate::compile::{DialectRef, Kind, Statement};
 use crate::dialect::Postgres;
 use crate::session::{self, Columns, EachRow, Session};
 
-/// A connection for as long as one operation has it.
+/// A connection, for one operation: it has it to itself, or reads beside others that do no more than that.
 pub(super) struct PostgresSession<'c> {
-    connection: &'c mut Connection,
+    connection: &'c Connection,
     model: &'c Model,
     /// What begins a transaction and has not been sent yet.
     opening: Option<&'static str>,
@@ -30,7 +30,7 @@ pub(super) struct PostgresSession<'c> {
 }
 
 impl<'c> PostgresSession<'c> {
-    pub(super) fn new(connection: &'c mut Connection, model: &'c Model) -> Self {
+    pub(super) fn new(connection: &'c Connection, model: &'c Model) -> Self {
         Self {
             connection,
             model,
@@ -113,7 +113,7 @@ impl Session for PostgresSession<'_> {
     async fn each(&mut self, statement: Statement<'_>, row: EachRow<'_>) -> Result<(), StoreError> {
         let opening = self.opened(statement.is_select()).await?;
         let asks_progress = std::mem::take(&mut self.asks_progress);
-        let Connection { client, statements, .. } = &mut *self.connection;
+        let Connection { client, statements, .. } = self.connection;
         let (mut said, mut unreadable) = (None, None);
         let asked = if asks_progress {
             let reading = read_with_progress(client, statements, &statement, opening, row, &mut unreadable);
@@ -131,7 +131,7 @@ impl Session for PostgresSession<'_> {
 
     async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
         self.opened(false).await?;
-        let Connection { client, statements, .. } = &mut *self.connection;
+        let Connection { client, statements, .. } = self.connection;
         let asked = execute(client, statements, &statement).await;
         let changed = asked.map_err(|error| self.failed(&error))?;
         if mutant!(OneTransaction) {
@@ -165,7 +165,7 @@ async fn together<T>(
 /// The same, and how far the server has followed another: what is read is as far at least.
 async fn read_with_progress(
     client: &Client,
-    statements: &mut Statements,
+    statements: &Statements,
     statement: &Statement<'_>,
     opening: Option<&'static str>,
     each: EachRow<'_>,
@@ -182,7 +182,7 @@ async fn read_with_progress(
 /// Tells of each row. A value that is none of its kind is `unreadable`, and ends it.
 async fn read(
     client: &Client,
-    statements: &mut Statements,
+    statements: &Statements,
     statement: &Statement<'_>,
     each: EachRow<'_>,
     unreadable: &mut Option<StoreError>,
@@ -202,7 +202,7 @@ async fn read(
     Ok(())
 }
 
-async fn execute(client: &Client, statements: &mut Statements, statement: &Statement<'_>) -> Result<u64, Error> {
+async fn execute(client: &Client, statements: &Statements, statement: &Statement<'_>) -> Result<u64, Error> {
     let prepared = statements.prepared(client, &statement.text).await?;
     let values = statement.binds.iter().map(|value| Bound(value));
     client.execute_raw(&prepared, values).await

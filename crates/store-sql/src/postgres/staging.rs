@@ -64,19 +64,19 @@ impl Server for Importer {
     }
 
     async fn command(&mut self, text: &str) -> Done<()> {
-        let mut session = PostgresSession::new(&mut self.connection, &self.model);
+        let mut session = PostgresSession::new(&self.connection, &self.model);
         let done = session.command(text).await;
         done.map_err(|error| Failed::of(error, session.met_conflict()))
     }
 
     async fn query(&mut self, statement: Statement<'_>) -> Done<Vec<Columns>> {
-        let mut session = PostgresSession::new(&mut self.connection, &self.model);
+        let mut session = PostgresSession::new(&self.connection, &self.model);
         let rows = session.query(statement).await;
         rows.map_err(|error| Failed::of(error, session.met_conflict()))
     }
 
     async fn execute(&mut self, statement: Statement<'_>) -> Done<u64> {
-        let mut session = PostgresSession::new(&mut self.connection, &self.model);
+        let mut session = PostgresSession::new(&self.connection, &self.model);
         let changed = session.execute(statement).await;
         changed.map_err(|error| Failed::of(error, session.met_conflict()))
     }

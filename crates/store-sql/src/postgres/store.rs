@@ -62,9 +62,17 @@ impl Store for PostgresStore {
         let model = self.model(permit.epoch())?;
         let plan = permit.into_plan();
         let several = !read::is_one_statement(&model, &plan.projection, 1);
+        let reads_replica = plan.freshness != Freshness::Latest && self.replicas.is_some();
+        if !several
+            && !reads_replica
+            && read::is_by_key(&model, &plan)
+            && let Some(read) = self.get_beside_others(&model, &plan).await
+        {
+            return read;
+        }
         let get: Reading<_, _> = |session, model, plan| Box::pin(read::get(session, model, plan));
-        self.read((plan.freshness, plan.deadline), (&model, &plan), several, get)
-            .await
+        // Apart in memory: most gets are over by now.
+        Box::pin(self.read((plan.freshness, plan.deadline), (&model, &plan), several, get)).await
     }
 
     async fn list(&self, permit: Permit<ListPlan>) -> Result<Page, StoreError> {
@@ -83,7 +91,7 @@ impl Store for PostgresStore {
             Question::Judge(permit) => (permit.epoch(), permit.plan().deadline),
         };
         let model = self.model(epoch)?;
-        let mut lease = self.pool.lease(self.until(deadline)).await?;
+        let lease = self.pool.lease(self.until(deadline)).await?;
         let trace = explain::trace(lease.connection(), &model, &question, self.until(deadline)).await;
         // One that took too long may still run.
         if let Ok(trace) = &trace
@@ -182,7 +190,7 @@ impl Store for PostgresStore {
         let deadline = Instant::now() + READY_TIMEOUT;
         let model = self.current();
         let alive = async {
-            let mut lease = self.pool.lease(deadline).await?;
+            let lease = self.pool.lease(deadline).await?;
             let mut session = PostgresSession::new(lease.connection(), &model);
             let alive = timeout_at(deadline.into(), session.command("SELECT 1")).await;
             finish(alive, lease)
@@ -264,7 +272,7 @@ impl PostgresStore {
     ) -> Result<T, StoreError> {
         let deadline = self.until(deadline);
         if let (Freshness::Recent { since }, Some(replicas)) = (freshness, &self.replicas) {
-            let asking = |mut lease: Lease| async move {
+            let asking = |lease: Lease| async move {
                 let mut session = PostgresSession::new(lease.connection(), question.0);
                 session.ask_progress();
                 let read = carry_out(&mut session, question, several, work).await;
@@ -277,7 +285,7 @@ impl PostgresStore {
         }
         let mut is_first = true;
         loop {
-            let mut lease = self.pool.lease(deadline).await?;
+            let lease = self.pool.lease(deadline).await?;
             let mut session = PostgresSession::new(lease.connection(), question.0);
             let reading = carry_out(&mut session, question, several, work);
             let read = timeout_at(deadline.into(), reading).await;
@@ -289,8 +297,30 @@ impl PostgresStore {
         }
     }
 
+    /// Reads on a connection that others read on, too; nothing where that turns out to be lost.
+    async fn get_beside_others(&self, model: &Model, plan: &GetPlan) -> Option<Result<Option<Row>, StoreError>> {
+        let deadline = self.until(plan.deadline);
+        let seat = match self.shared.seat(deadline).await {
+            Ok(seat) => seat,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut session = PostgresSession::new(seat.connection(), model);
+        let read = timeout_at(deadline.into(), read::get(&mut session, model, plan)).await;
+        match read {
+            _ if session.was_lost() => {
+                seat.lost();
+                None
+            }
+            Ok(read) => {
+                seat.answered();
+                Some(read)
+            }
+            Err(_) => Some(Err(StoreError::Timeout)),
+        }
+    }
+
     async fn attempt(&self, work: &Work, model: &Model, deadline: Instant) -> Result<Committed, Failed> {
-        let mut lease = self.lease_to_write(model, deadline).await?;
+        let lease = self.lease_to_write(model, deadline).await?;
         let mut session = PostgresSession::new(lease.connection(), model);
         let ran = match timeout_at(deadline.into(), work.run(&mut session, model)).await {
             Ok(ran) => ran,
@@ -322,7 +352,7 @@ impl PostgresStore {
     }
 
     /// Commits, and tells what was. It goes on when its caller doesn't: nobody else would know what came of it.
-    async fn conclude(&self, mut lease: Lease, written: Written) -> Result<Committed, Failed> {
+    async fn conclude(&self, lease: Lease, written: Written) -> Result<Committed, Failed> {
         let (ticket, model) = (self.order.ticket(&written.changes), self.current());
         let given_up = pool::given_up(self.query_timeout);
         Insistent::new(async move {
@@ -353,7 +383,7 @@ impl PostgresStore {
         .await
     }
 
-    async fn roll_back(&self, mut lease: Lease) {
+    async fn roll_back(&self, lease: Lease) {
         let model = self.current();
         let mut session = PostgresSession::new(lease.connection(), &model);
         let rolled_back = tokio::time::timeout(READY_TIMEOUT, session.command("ROLLBACK")).await;
@@ -364,7 +394,7 @@ impl PostgresStore {
 
     /// A connection for a write, whose commit has a position to take.
     pub(super) async fn lease_to_write(&self, model: &Model, deadline: Instant) -> Result<Lease, Failed> {
-        let mut lease = self.pool.lease(deadline).await?;
+        let lease = self.pool.lease(deadline).await?;
         if !self.order.needs_block() {
             return Ok(lease);
         }

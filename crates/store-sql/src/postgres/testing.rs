@@ -72,13 +72,13 @@ impl Database {
     }
 
     pub(crate) fn query(&mut self, model: &Model, statement: Statement<'_>) -> Vec<Columns> {
-        let mut session = PostgresSession::new(&mut self.connection, model);
+        let mut session = PostgresSession::new(&self.connection, model);
         let rows = self.runtime.block_on(session.query(statement));
         rows.unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub(crate) fn execute(&mut self, model: &Model, statement: Statement<'_>) -> u64 {
-        let mut session = PostgresSession::new(&mut self.connection, model);
+        let mut session = PostgresSession::new(&self.connection, model);
         let changed = self.runtime.block_on(session.execute(statement));
         changed.unwrap_or_else(|error| panic!("{error}"))
     }

@@ -13,7 +13,7 @@ use crate::compile::{self, Frame, Layout, RECORDS_MAX, Statement};
 use crate::session::{Columns, Session, owned};
 use joined::{InRow, into_row};
 
-pub(crate) use compile::is_one_statement;
+pub(crate) use compile::{is_by_key, is_one_statement};
 
 /// Records for which there is room before the first is read: a page's limit may be far from what it holds.
 const FEW: u32 = 32;

@@ -16,6 +16,7 @@ use mysql_async::prelude::Queryable as _;
 
 const SCHEMA: &str = r#"
 type Note @collection @access(read: "true", create: "true", update: "true") { text: String! @length(max: 40) }
+type Mark @collection @access(read: "true", create: "true") { text: String! @length(max: 40) }
 "#;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
