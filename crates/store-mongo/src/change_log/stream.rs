@@ -32,9 +32,9 @@ const AWAITED: Duration = Duration::from_millis(500);
 const ROWS_MAX: usize = 1000;
 /// How often to begin anew where somebody else gathers at the same time.
 const ATTEMPTS_MAX: usize = 10;
-/// `ChangeStreamHistoryLost`, `ChangeStreamFatalError`, `InvalidResumeToken`, `CappedPositionLost`, `NoMatchingDocument`,
-/// `BSONObjectTooLarge`
-const LOST: [i32; 6] = [286, 280, 260, 136, 47, 10_334];
+/// `ChangeStreamHistoryLost`, `ChangeStreamFatalError`, `InvalidResumeToken`, `FailedToParse`, `CappedPositionLost`,
+/// `NoMatchingDocument`, `BSONObjectTooLarge`
+const LOST: [i32; 7] = [286, 280, 260, 9, 136, 47, 10_334];
 const NOT_RESUMABLE: &str = "NonResumableChangeStreamError";
 
 /// What came of reading.
@@ -66,7 +66,10 @@ pub(super) async fn open(
     let links = parts.filter(|place| place.link_columns().is_some());
     // Those of which more is wanted than what is in `_id`.
     let mut told: Vec<_> = links.map(|place| place.table).collect();
-    told.push(META);
+    // Servers that know no images refuse the option.
+    let keeps_images = told
+        .iter()
+        .any(|table| log.tables.iter().any(|followed| followed == table));
     let as_a_whole = ["drop", "rename", "dropDatabase", "invalidate"];
     let concerns = doc! { "$match": { "$or": [
         { "operationType": { "$in": &as_a_whole[2..] } },
@@ -81,6 +84,7 @@ pub(super) async fn open(
         "after": "$fullDocument",
         "changed": "$updateDescription.updatedFields",
     };
+    told.push(META);
     let is_wanted = doc! { "$in": [{ "$ifNull": ["$ns.coll", ""] }, told] };
     let less = doc! { "$project": {
         "operationType": 1, "ns": 1, "to": 1, "documentKey": 1,
@@ -92,8 +96,6 @@ pub(super) async fn open(
         .resume_after(log.token.clone())
         .batch_size(u32::try_from(ROWS_MAX).unwrap_or(u32::MAX))
         .max_await_time(AWAITED);
-    // Servers that know no images refuse the option.
-    let keeps_images = !log.imaged.is_empty() && log.imaged.iter().any(|table| log.tables.contains(table));
     let stream = match keeps_images {
         true => stream.full_document_before_change(FullDocumentBeforeChangeType::WhenAvailable),
         false => stream,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mongodb::bson::{Document, doc};
 use mysql_async::prelude::Queryable as _;
 use tempfile::TempDir;
 
@@ -164,4 +165,58 @@ async fn what_others_write_to_mysql_is_followed() {
     let stdout = well(["move", dir, "--database", &from, "--to", to]).await;
     assert!(stdout.contains(BY_LOG), "{stdout}");
     assert_same(dir, &from, to).await;
+}
+
+/// Of a transaction that commits late, of links, and of a key that is exchanged for another.
+#[tokio::test]
+async fn what_others_write_to_mongodb_is_followed() {
+    let application = filled().await;
+    let dir = text(application.path());
+    let (name, to) = (format!("m{}", uuid::Uuid::now_v7().simple()), "sqlite:data/back.db");
+    let from = testkit::services::mongodb_url().replacen("/?", &format!("/{name}?"), 1);
+    well(["move", dir, "--to", &from]).await;
+    let client = mongodb::Client::with_uri_str(&from).await.unwrap();
+    let database = client.database(&name);
+    let items = database.collection::<Document>("item");
+    let by = |number: usize| doc! { "_id": id(number) };
+    let update = doc! { "$set": { "number": -7_i64 } };
+    let mut late = client.start_session().await.unwrap();
+    late.start_transaction().await.unwrap();
+    items
+        .update_one(by(9), update.clone())
+        .session(&mut late)
+        .await
+        .unwrap();
+    well(["move", dir, "--database", &from, "--to", to, "--online"]).await;
+    items.update_one(by(6), update).await.unwrap();
+    let mut item = items.find_one_and_delete(by(7)).await.unwrap().unwrap();
+    item.insert("_id", id(9_000_000));
+    items.insert_one(item).await.unwrap();
+    items.delete_one(by(8)).await.unwrap();
+    let links = database.collection::<Document>("item_tags");
+    let link = |number: usize| doc! { "item_id": id(number), "tag_id": id(1) };
+    links.insert_many([link(10), link(11), link(12)]).await.unwrap();
+    well(["move", dir, "--database", &from, "--to", to, "--online"]).await;
+    late.commit_transaction().await.unwrap();
+    links.delete_one(link(11)).await.unwrap();
+    links
+        .update_one(link(12), doc! { "$set": { "tag_id": id(2) } })
+        .await
+        .unwrap();
+    let stdout = well(["move", dir, "--database", &from, "--to", to]).await;
+    assert!(stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, &from, to).await;
+    let collections = database.list_collection_names().await.unwrap();
+    assert!(!collections.iter().any(|name| name.starts_with("_ninefold_change")));
+
+    // Of what goes as a whole nothing is told: all is read.
+    let again = "sqlite:data/again.db";
+    well(["move", dir, "--database", &from, "--to", again, "--online"]).await;
+    items.delete_one(by(20)).await.unwrap();
+    links.drop().await.unwrap();
+    database.create_collection("item_tags").await.unwrap();
+    let stdout = well(["move", dir, "--database", &from, "--to", again]).await;
+    assert!(!stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, &from, again).await;
+    database.drop().await.unwrap();
 }

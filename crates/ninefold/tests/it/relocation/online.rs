@@ -106,7 +106,7 @@ async fn assert_moves(dir: &Path, from: &str, targets: &[&str]) {
     let expected = export(text(dir), from).await;
     for to in targets {
         let stdout = well(["move", text(dir), "--database", from, "--to", to]).await;
-        assert!(stdout.contains("caught up with "), "{stdout}");
+        assert!(stdout.contains("by the log of changes"), "{stdout}");
         assert_eq!(export(text(dir), to).await, expected, "{to}");
     }
 }
