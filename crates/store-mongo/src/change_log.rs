@@ -7,6 +7,7 @@
 //! worth nothing, and there is none.
 
 use std::collections::HashMap;
+use std::future::IntoFuture as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,6 +34,8 @@ use crate::transaction::Work;
 
 mod stream;
 
+/// How long one small question may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait for a change of a collection's options, which waits for those who write to it.
 const SETTING_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -83,9 +86,9 @@ impl ChangeLog for MongoRelocation {
 
     async fn renote(&mut self, from: &str, to: String) -> Result<bool, StoreError> {
         let update = doc! { "$set": { "note": to } };
-        let renoted = self.logs().update_one(doc! { ID: CHANGES, "note": from }, update).await;
-        let renoted = renoted.map_err(|error| self.failed(&error))?;
-        Ok(renoted.matched_count > 0)
+        let logs = self.logs();
+        let renoting = logs.update_one(doc! { ID: CHANGES, "note": from }, update);
+        Ok(self.in_time(renoting.into_future()).await?.matched_count > 0)
     }
 
     async fn entries(&mut self, part: Part, after: i64, limit: u32) -> Result<Vec<Entry>, StoreError> {
@@ -139,8 +142,15 @@ impl MongoRelocation {
     }
 
     async fn log(&self) -> Result<Option<Log>, StoreError> {
-        let found = self.logs().find_one(doc! { ID: CHANGES }).await;
-        found.map_err(|error| self.failed(&error))
+        let logs = self.logs();
+        self.in_time(logs.find_one(doc! { ID: CHANGES }).into_future()).await
+    }
+
+    /// The driver itself waits for an answer for ever.
+    async fn in_time<T>(&self, asked: impl Future<Output = mongodb::error::Result<T>>) -> Result<T, StoreError> {
+        let answered = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
+        let answered = answered.map_err(|_| StoreError::Timeout)?;
+        answered.map_err(|error| self.failed(&error))
     }
 
     /// No migration begins before it is given back.

@@ -3,6 +3,7 @@
 //! How far "now" is: a document of our own is written, and the stream read until it tells of that.
 
 use std::collections::HashSet;
+use std::future::IntoFuture as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use mongodb::error::Error;
 use mongodb::options::FullDocumentBeforeChangeType;
 use uuid::Uuid;
 
-use super::{Gathered, Log, Row};
+use super::{ANSWER_TIMEOUT, Gathered, Log, Row};
 use crate::compile::path::ID;
 use crate::error::{told, unavailable};
 use crate::relocation::{MongoRelocation, Place};
@@ -24,8 +25,8 @@ use crate::system::{CHANGE, META};
 
 /// The document of [`META`] that is written so that the stream tells of it.
 pub(super) const UNTIL: &str = "changes_until";
-/// How long to wait for the next that is told.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for the next that is told: the server may have to look through much that is none of ours.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// How long one question to the stream waits for something to be told.
 const AWAITED: Duration = Duration::from_millis(500);
 /// Rows that one transaction writes to the log.
@@ -141,7 +142,8 @@ impl MongoRelocation {
         };
         let model = Arc::clone(&self.model);
         let watched = Watched::of(&model);
-        let mut stream = match open(&self.shared.database, &model, log).await {
+        let opened = tokio::time::timeout(PATIENCE, open(&self.shared.database, &model, log)).await;
+        let mut stream = match opened.map_err(|_| late())? {
             Ok(stream) => stream,
             Err(error) => return self.lost(&error),
         };
@@ -199,8 +201,10 @@ impl MongoRelocation {
         let now = Uuid::now_v7().to_string();
         let meta = self.shared.database.collection::<Document>(META);
         let document = doc! { ID: UNTIL, "value": &now };
-        let written = meta.replace_one(doc! { ID: UNTIL }, document).upsert(true);
-        let written = written.session(&mut self.session).await;
+        let writing = meta.replace_one(doc! { ID: UNTIL }, document).upsert(true);
+        let writing = writing.session(&mut self.session).into_future();
+        let written = tokio::time::timeout(ANSWER_TIMEOUT, writing).await;
+        let written = written.map_err(|_| StoreError::Timeout)?;
         written.map_err(|error| self.failed(&error))?;
         Ok(now)
     }
@@ -209,7 +213,6 @@ impl MongoRelocation {
 /// `None` at the stream's end.
 async fn next(stream: &mut ChangeStream<Document>) -> Result<Result<Option<Document>, Error>, StoreError> {
     let until = Instant::now() + PATIENCE;
-    let late = || unavailable("its change stream doesn't come to what was just written");
     while Instant::now() < until {
         let next = tokio::time::timeout_at(until.into(), stream.next_if_any()).await;
         match next.map_err(|_| late())? {
@@ -218,6 +221,10 @@ async fn next(stream: &mut ChangeStream<Document>) -> Result<Result<Option<Docum
         }
     }
     Err(late())
+}
+
+fn late() -> StoreError {
+    unavailable("its change stream doesn't come to what was just written")
 }
 
 /// The places of all parts.
