@@ -1,7 +1,8 @@
 //! The log of changes on MongoDB: nothing writes it; it is gathered from a change stream whenever somebody asks for it.
 //!
-//! A document says how far that has come ([`Log`]). What the stream tells from there on becomes entries, together with where the
-//! next begins, in one transaction ([`stream`]). The stream tells what a majority has, in the order of commits, and of a
+//! A document says how far that has come ([`Log`]). What the stream tells from there on becomes entries, and then that document says where the
+//! next begins ([`stream`]); a stop in between has them told twice, which does no harm. Neither that nor forgetting is a transaction: one that a
+//! process has left behind would hold up whoever comes next for a minute. The stream tells what a majority has, in the order of commits, and of a
 //! transaction at its commit: so one that was open when the log began, and commits later, is in it, and nobody has to be waited
 //! for. It goes back as far as the server's oplog. Where that has forgotten what is asked for, or a collection went as a whole, the log is
 //! worth nothing, and there is none.
@@ -22,15 +23,14 @@ use mongodb::error::Error;
 use mongodb::results::{CollectionSpecification, CollectionType};
 use mongodb::{Collection, IndexModel};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::compile::path::ID;
 use crate::error::{is_passing, store_error, told, unavailable};
 use crate::lock::Lock;
 use crate::migrate::{LOCK, PATIENCE};
 use crate::relocation::{MongoRelocation, Place};
-use crate::session::Session;
 use crate::system::{self, CHANGE, CHANGES, META};
-use crate::transaction::Work;
 
 mod stream;
 
@@ -48,14 +48,14 @@ struct Log {
     note: Option<String>,
     /// All that was told before is in the entries.
     token: Option<ResumeToken>,
+    /// Which log this is: its entries have it, so that who follows another touches none of them.
+    log: String,
     /// The number of the next entry.
     next: i64,
     /// Collections that are followed.
     tables: Vec<String>,
     /// Those of them that keep images for the log's sake.
     imaged: Vec<String>,
-    /// Counts the transactions that write to the log.
-    value: i64,
 }
 
 /// Why it can't be begun.
@@ -93,19 +93,23 @@ impl ChangeLog for MongoRelocation {
 
     async fn entries(&mut self, part: Part, after: i64, limit: u32) -> Result<Vec<Entry>, StoreError> {
         // Once, and not for each portion: what is written meanwhile is for the next time.
-        if after <= 0 {
-            self.gather().await?;
-        }
+        let log = match after <= 0 {
+            true => self.gather().await?,
+            false => self.log().await?,
+        };
+        let Some(log) = log.filter(|log| log.note.is_some()) else {
+            return Ok(Vec::new());
+        };
         let model = std::sync::Arc::clone(&self.model);
         let place = Place::of(&model, part);
         let pipeline = vec![
-            doc! { "$match": { "table": place.table, ID: { "$gt": after } } },
-            doc! { "$sort": { ID: 1 } },
+            doc! { "$match": { "log": log.log, "table": place.table, "number": { "$gt": after } } },
+            doc! { "$sort": { "number": 1 } },
             doc! { "$limit": i64::from(limit) },
         ];
         let found = self.find_all(CHANGE, pipeline).await?;
         let entry = |found: &Document| {
-            let (Ok(number), Ok(row)) = (found.get_i64(ID), found.get_document("row")) else {
+            let (Ok(number), Ok(row)) = (found.get_i64("number"), found.get_document("row")) else {
                 return Err(StoreError::Failed(format!("what {CHANGE} has is no entry of a log")));
             };
             let key = place.key_of(row)?;
@@ -114,13 +118,16 @@ impl ChangeLog for MongoRelocation {
         found.iter().map(entry).collect()
     }
 
-    async fn forget(&mut self, _part: Part, numbers: Vec<i64>, note: &str) -> Result<bool, StoreError> {
-        let log = self.log().await?;
-        if log.is_none_or(|log| log.note.as_deref() != Some(note)) {
-            return Ok(false);
+    async fn forget(&mut self, part: Part, numbers: Vec<i64>, note: &str) -> Result<bool, StoreError> {
+        let log = self.log().await?.filter(|log| log.note.as_deref() == Some(note));
+        let Some(log) = log else { return Ok(false) };
+        if !numbers.is_empty() {
+            let table = Place::of(&self.model, part).table;
+            let these = doc! { "log": log.log, "table": table, "number": { "$in": numbers } };
+            let changes = self.changes();
+            self.in_time(changes.delete_many(these).into_future()).await?;
         }
-        let note = note.to_owned();
-        self.write(Forget { numbers, note }).await
+        Ok(true)
     }
 
     async fn end(&mut self) -> Result<bool, StoreError> {
@@ -139,6 +146,10 @@ impl MongoRelocation {
 
     fn logs(&self) -> Collection<Log> {
         self.shared.database.collection(META)
+    }
+
+    fn changes(&self) -> Collection<Document> {
+        self.shared.database.collection(CHANGE)
     }
 
     async fn log(&self) -> Result<Option<Log>, StoreError> {
@@ -188,10 +199,10 @@ impl MongoRelocation {
             id: CHANGES.to_owned(),
             note: None,
             token: None,
+            log: Uuid::now_v7().to_string(),
             next: 1,
             tables: Vec::new(),
             imaged: Vec::new(),
-            value: 0,
         };
         let (mut without, mut links) = (Vec::new(), Vec::new());
         for part in Part::all(&self.model) {
@@ -223,9 +234,10 @@ impl MongoRelocation {
             }
         }
         system::create(&database, CHANGE).await.map_err(stopped)?;
-        let index = IndexModel::builder().keys(doc! { "table": 1, ID: 1 }).build();
-        let changes = database.collection::<Document>(CHANGE);
-        changes.create_index(index).await.map_err(stopped)?;
+        let index = IndexModel::builder()
+            .keys(doc! { "log": 1, "table": 1, "number": 1 })
+            .build();
+        self.changes().create_index(index).await.map_err(stopped)?;
         let opened = stream::open(&database, &self.model, &log).await.map_err(stopped)?;
         log.token = opened.resume_token();
         if log.token.is_none() {
@@ -267,8 +279,7 @@ impl MongoRelocation {
         let gone = doc! { "$set": { "note": Bson::Null, "token": Bson::Null } };
         let ending = self.logs().update_one(doc! { ID: CHANGES }, gone).await;
         ending.map_err(failed)?;
-        let changes = self.shared.database.collection::<Document>(CHANGE);
-        changes.drop().await.map_err(failed)?;
+        self.changes().drop().await.map_err(failed)?;
         for table in there.iter().flat_map(|log| &log.imaged) {
             match self.set_images(table, false).await {
                 Err(error) if told(&error).is_none() || is_passing(&error) => return Err(failed(error)),
@@ -288,78 +299,11 @@ fn has_images(table: &CollectionSpecification) -> bool {
     images.is_some_and(|images| images.enabled)
 }
 
-struct Forget {
-    numbers: Vec<i64>,
-    note: String,
-}
-
-impl Work for Forget {
-    /// Whether the note is this one.
-    type Done = bool;
-
-    const COUNTER: &'static str = CHANGES;
-
-    async fn run(&self, session: &mut Session<'_>) -> Result<bool, StoreError> {
-        let noted = doc! { ID: CHANGES, "note": &self.note };
-        if session.find(META, noted).await?.is_none() {
-            return Ok(false);
-        }
-        if !self.numbers.is_empty() {
-            session.delete(CHANGE, doc! { ID: { "$in": &self.numbers } }).await?;
-        }
-        Ok(true)
-    }
-
-    fn counts(done: &bool) -> bool {
-        *done
-    }
-}
-
 /// A document that is followed, as the log has it.
 struct Row {
     table: String,
     /// What identifies it.
     row: Document,
-}
-
-/// What was told, and where the next is told from.
-struct Gathered {
-    rows: Vec<Row>,
-    /// Where this began.
-    from: ResumeToken,
-    to: ResumeToken,
-}
-
-impl Work for Gathered {
-    /// Whether nobody else has gathered it.
-    type Done = bool;
-
-    const COUNTER: &'static str = CHANGES;
-
-    async fn run(&self, session: &mut Session<'_>) -> Result<bool, StoreError> {
-        let written = |token: &ResumeToken| {
-            let written = mongodb::bson::serialize_to_bson(token);
-            written.map_err(|error| StoreError::Failed(error.to_string()))
-        };
-        let here = doc! { ID: CHANGES, "token": written(&self.from)? };
-        let Some(log) = session.find(META, here.clone()).await? else {
-            return Ok(false);
-        };
-        let first = log.get_i64("next").unwrap_or(1);
-        let entries = (first..).zip(&self.rows);
-        let entries: Vec<_> = entries
-            .map(|(number, row)| doc! { ID: number, "table": &row.table, "row": &row.row })
-            .collect();
-        let next = first.saturating_add_unsigned(entries.len() as u64);
-        session.insert(CHANGE, entries).await?;
-        let there = doc! { "$set": { "token": written(&self.to)?, "next": next } };
-        session.update(META, here, there).await?;
-        Ok(true)
-    }
-
-    fn counts(done: &bool) -> bool {
-        *done
-    }
 }
 
 impl Place<'_> {

@@ -83,10 +83,10 @@ impl MongoRelocation {
         }
     }
 
-    pub(crate) async fn write<W: Work>(&self, work: W) -> Result<W::Done, StoreError> {
+    async fn write<W: Work<Done = ()>>(&self, work: W) -> Result<(), StoreError> {
         let model = || Ok(Arc::clone(&self.model));
         let deadline = Instant::now() + PORTION_TIMEOUT;
-        self.shared.write(model, deadline, work, |done, _| done).await
+        self.shared.write(model, deadline, work, |(), _| ()).await
     }
 
     /// What a record of `table` refers to by `path` without its being there.

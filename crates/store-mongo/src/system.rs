@@ -36,7 +36,7 @@ const ALL: [&str; 10] = [
 /// The document of [`META`] that counts commits.
 pub(crate) const POSITION: &str = "position";
 
-/// The document of [`META`] that has the log of changes. It counts the transactions that write to the log.
+/// The document of [`META`] that says how far the log of changes has come.
 pub(crate) const CHANGES: &str = "changes";
 
 /// The document of [`META`] that counts changes of identity's own collections: each transaction that changes them counts it

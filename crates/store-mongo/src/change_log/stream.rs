@@ -11,17 +11,18 @@ use engine::Model;
 use engine::ports::relocation::Part;
 use engine::ports::store::StoreError;
 use mongodb::Database;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::change_stream::ChangeStream;
+use mongodb::change_stream::event::ResumeToken;
 use mongodb::error::Error;
 use mongodb::options::FullDocumentBeforeChangeType;
 use uuid::Uuid;
 
-use super::{ANSWER_TIMEOUT, Gathered, Log, Row};
+use super::{ANSWER_TIMEOUT, Log, Row};
 use crate::compile::path::ID;
 use crate::error::{told, unavailable};
 use crate::relocation::{MongoRelocation, Place};
-use crate::system::{CHANGE, META};
+use crate::system::{CHANGE, CHANGES, META};
 
 /// The document of [`META`] that is written so that the stream tells of it.
 pub(super) const UNTIL: &str = "changes_until";
@@ -172,13 +173,7 @@ impl MongoRelocation {
             let Some(to) = stream.resume_token() else {
                 return Ok(Read::Lost("its change stream doesn't say where it is".to_owned()));
             };
-            let gathered = Gathered {
-                rows,
-                from,
-                to: to.clone(),
-            };
-            // It may have been ended in between: then there is nothing to count up.
-            if self.log().await?.is_none() || !self.write(gathered).await? {
+            if !self.gathered(log, rows, &from, &to).await? {
                 return Ok(Read::Overtaken);
             }
             if is_all {
@@ -186,6 +181,34 @@ impl MongoRelocation {
             }
             from = to;
         }
+    }
+
+    /// Keeps what was told between two tokens. Answers whether nobody else has come that far.
+    async fn gathered(
+        &self,
+        log: &Log,
+        rows: Vec<Row>,
+        from: &ResumeToken,
+        to: &ResumeToken,
+    ) -> Result<bool, StoreError> {
+        let logs = self.logs();
+        let here = doc! { ID: CHANGES, "log": &log.log, "token": bson(from)? };
+        if !rows.is_empty() {
+            // Numbers of its own, whoever else gathers.
+            let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+            let counting = logs.find_one_and_update(here.clone(), doc! { "$inc": { "next": count } });
+            let Some(found) = self.in_time(counting.into_future()).await? else {
+                return Ok(false);
+            };
+            let entries = (found.next..).zip(rows);
+            let entries = entries.map(
+                |(number, Row { table, row })| doc! { "log": &log.log, "table": table, "number": number, "row": row },
+            );
+            let changes = self.changes();
+            self.in_time(changes.insert_many(entries).into_future()).await?;
+        }
+        let moving = logs.update_one(here, doc! { "$set": { "token": bson(to)? } });
+        Ok(self.in_time(moving.into_future()).await?.matched_count > 0)
     }
 
     fn lost(&self, error: &Error) -> Result<Read, StoreError> {
@@ -208,6 +231,11 @@ impl MongoRelocation {
         written.map_err(|error| self.failed(&error))?;
         Ok(now)
     }
+}
+
+fn bson(token: &ResumeToken) -> Result<Bson, StoreError> {
+    let written = mongodb::bson::serialize_to_bson(token);
+    written.map_err(|error| StoreError::Failed(error.to_string()))
 }
 
 /// `None` at the stream's end.

@@ -25,35 +25,57 @@ async fn filled() -> TempDir {
     application
 }
 
+/// A MongoDB database of the test's own: its name and its URL.
+fn mongodb() -> (String, String) {
+    let name = format!("m{}", uuid::Uuid::now_v7().simple());
+    let url = testkit::services::mongodb_url().replacen("/?", &format!("/{name}?"), 1);
+    (name, url)
+}
+
 async fn assert_same(dir: &str, from: &str, to: &str) {
     assert_eq!(online::export(dir, to).await, online::export(dir, from).await, "{to}");
 }
 
-#[tokio::test]
-async fn one_that_is_killed_again_and_again_loses_nothing() {
-    let application = filled().await;
-    let (dir, from) = (text(application.path()), "sqlite:data/app.db");
-    let database = Database::new();
-    let mut server = Server::start("serve", application.path(), &[]).await;
+/// A move that is killed again and again, from a database that is written to.
+async fn assert_loses_nothing(application: &TempDir, from: &str, to: &str) {
+    let dir = text(application.path());
+    let mut server = Server::start("serve", application.path(), &["--database", from]).await;
     let stop = Arc::new(AtomicBool::new(false));
     let writer = online::write(server.client(), stop.clone());
     for _ in 0..6 {
-        let mut moving = ninefold(["move", dir, "--to", database.url(), "--online"]);
+        let mut moving = ninefold(["move", dir, "--database", from, "--to", to, "--online"]);
         let mut child = moving.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         tokio::time::sleep(Duration::from_millis(fastrand::u64(100..1500))).await;
         // It may have come to its end.
         let _ = child.start_kill();
         child.wait().await.unwrap();
     }
-    let stdout = well(["move", dir, "--to", database.url(), "--online"]).await;
+    let stdout = well(["move", dir, "--database", from, "--to", to, "--online"]).await;
     assert!(stdout.contains(LEVEL), "{stdout}");
     stop.store(true, Ordering::Relaxed);
     writer.await.unwrap();
     server.signal("TERM");
     assert_eq!(server.end().await, Some(0));
-    let stdout = well(["move", dir, "--to", database.url()]).await;
+    let stdout = well(["move", dir, "--database", from, "--to", to]).await;
     assert!(stdout.contains(BY_LOG), "{stdout}");
-    assert_same(dir, from, database.url()).await;
+    assert_same(dir, from, to).await;
+}
+
+#[tokio::test]
+async fn one_that_is_killed_again_and_again_loses_nothing() {
+    let application = filled().await;
+    let database = Database::new();
+    assert_loses_nothing(&application, "sqlite:data/app.db", database.url()).await;
+}
+
+#[tokio::test]
+async fn nor_does_one_from_mongodb() {
+    let application = filled().await;
+    let (name, from) = mongodb();
+    well(["move", text(application.path()), "--to", &from]).await;
+    assert_loses_nothing(&application, &from, "sqlite:data/back.db").await;
+    let client = mongodb::Client::with_uri_str(&from).await.unwrap();
+    client.database(&name).drop().await.unwrap();
 }
 
 #[tokio::test]
@@ -172,8 +194,7 @@ async fn what_others_write_to_mysql_is_followed() {
 async fn what_others_write_to_mongodb_is_followed() {
     let application = filled().await;
     let dir = text(application.path());
-    let (name, to) = (format!("m{}", uuid::Uuid::now_v7().simple()), "sqlite:data/back.db");
-    let from = testkit::services::mongodb_url().replacen("/?", &format!("/{name}?"), 1);
+    let ((name, from), to) = (mongodb(), "sqlite:data/back.db");
     well(["move", dir, "--to", &from]).await;
     let client = mongodb::Client::with_uri_str(&from).await.unwrap();
     let database = client.database(&name);
