@@ -6,6 +6,7 @@
 //! changing. Who meets another there waits and begins anew; within a node they queue.
 
 mod accounts;
+mod change_log;
 mod compile;
 mod error;
 mod explain;

@@ -11,6 +11,8 @@ pub(crate) const META: &str = "_ninefold_meta";
 pub(crate) const IDEMPOTENCY: &str = "_ninefold_idempotency";
 /// The keys of records that an incomplete import has published.
 pub(crate) const IMPORT: &str = "_ninefold_import";
+/// Entries of the log of changes. It is there as long as there is one.
+pub(crate) const CHANGE: &str = "_ninefold_change";
 pub(crate) const CREDENTIAL: &str = "_ninefold_credential";
 pub(crate) const SESSION: &str = "_ninefold_session";
 pub(crate) const TOKEN: &str = "_ninefold_one_time_token";
@@ -33,6 +35,9 @@ const ALL: [&str; 10] = [
 
 /// The document of [`META`] that counts commits.
 pub(crate) const POSITION: &str = "position";
+
+/// The document of [`META`] that says how far the log of changes has come.
+pub(crate) const CHANGES: &str = "changes";
 
 /// The document of [`META`] that counts changes of identity's own collections: each transaction that changes them counts it
 /// up, so that none decides by what another is just changing.

@@ -1,13 +1,15 @@
 //! Which rows of a database change, whoever writes them: for following it while it is served.
 //!
 //! Contract:
-//! - From [`ChangeLog::begin`] on, whoever commits a change of a row has committed the row's key with it, of a changed key both;
-//!   by then all transactions are over that began before and write to the parts that are followed.
+//! - From [`ChangeLog::begin`] on, the key of a row whose change is committed is in the log for whoever asks afterwards, of a
+//!   changed key both. Where the change itself writes it there, by then all transactions are over that began before and write to
+//!   the parts that are followed; where it is gathered from what the database tells of commits, those are told, too.
 //! - Rows that are taken away without the database telling of each, as by `TRUNCATE`, may be missing. Nothing else is.
 //! - Numbers tell entries apart, not in which order they were committed. An entry is there until it is forgotten.
 //! - There is one log in a database, with one note of whoever follows it. Who begins it anew takes it over; the other
 //!   finds another note than its own, and can neither change that nor make the log forget anything.
 //! - No migration changes the database while there is a log.
+//! - A log that can't tell all any more is gone: from then on there is no note, and nothing in it.
 
 use async_trait::async_trait;
 

@@ -13,7 +13,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::model::migration::{FileId, Folder, FolderError, Mode, NoRoute};
+use crate::model::migration::{FileId, Folder, FolderError, Leg, Mode, NoRoute};
 use crate::model::{Model, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,6 +235,22 @@ pub trait Migrator: Send + Sync {
 
     /// Runs what is left to do. Legs that ran before one that failed stay.
     async fn apply(&self, model: &Model, folder: &Folder, options: Options) -> Result<Report, MigrateError>;
+}
+
+/// No migration while a move follows the database: its log has keys as they are now, and what a migration changes in rows is
+/// in no log.
+///
+/// # Errors
+/// The leg changes something, and there is a log.
+pub fn refuse_if_followed(leg: &Leg, is_followed: bool) -> Result<(), MigrateError> {
+    if leg.steps.is_empty() || !is_followed {
+        return Ok(());
+    }
+    Err(MigrateError::Refused(Refusal {
+        step: "change the structure".to_owned(),
+        reason: "a move of this database is under way; finish it first, or give it up with `ninefold move --abandon`"
+            .to_owned(),
+    }))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use engine::model::Structure;
 use engine::model::migration::{Folder, Found, Leg, Step, Target, route};
 use engine::ports::migrator::{
     Held, Hold, Lasts, MigrateError, Migrator, Options, Refusal, RenderedLeg, RenderedPlan, RenderedStep, Report,
-    Status,
+    Status, refuse_if_followed,
 };
 use futures::TryStreamExt;
 use mongodb::Database;
@@ -17,10 +17,13 @@ use mongodb::bson::Document;
 use super::known::{self, UnderWay};
 use super::{Failed, build, check, run};
 use crate::MongoStore;
+use crate::change_log;
 use crate::lock::Lock;
 
+/// The lock of whoever migrates.
+pub(crate) const LOCK: &str = "migration_lock";
 /// How long to wait for another node that migrates.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 #[async_trait]
 impl Migrator for MongoStore {
@@ -50,7 +53,7 @@ impl Migrator for MongoStore {
         let target = Target::of(model);
         // On this node nothing is written meanwhile.
         let _turn = self.shared.writer.lock().await;
-        let lock = Lock::take(&self.shared.database, "migration_lock", PATIENCE)
+        let lock = Lock::take(&self.shared.database, LOCK, PATIENCE)
             .await
             .map_err(Failed::from)?;
         let lock = lock.ok_or_else(|| MigrateError::Unavailable("another node is still migrating it".to_owned()))?;
@@ -76,6 +79,8 @@ async fn apply(
         let Some(leg) = route(&found, folder, target, options.mode)?.into_iter().next() else {
             return Ok(report);
         };
+        let is_followed = change_log::is_followed(database).await;
+        refuse_if_followed(&leg, is_followed.map_err(Failed::from)?)?;
         let allow_destructive = options.allow_destructive || leg.allow_destructive;
         let mut leg = UnderWay::of(&leg, options.now);
         check::check(database, &leg, allow_destructive).await?;

@@ -14,6 +14,7 @@ mod run;
 
 pub(crate) use build::index as index_model;
 pub(crate) use condition::filter as index_filter;
+pub(crate) use migrator::{LOCK, PATIENCE};
 
 use engine::ports::migrator::{MigrateError, Refusal};
 

@@ -1,6 +1,7 @@
 //! What the store does on a server that speaks MongoDB's protocol.
 
 mod accounts;
+mod change_log;
 mod conformance;
 mod migrations;
 mod nodes;

@@ -5,7 +5,6 @@
 
 mod check;
 pub(crate) mod condition;
-mod followed;
 mod holds;
 pub(crate) mod mysql;
 pub(crate) mod postgres;

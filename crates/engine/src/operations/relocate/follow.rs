@@ -131,7 +131,11 @@ impl Relocating<'_> {
                 break;
             }
         }
-        Ok(changes)
+        // One that is gone has no entries.
+        match self.is_noted().await? {
+            true => Ok(changes),
+            false => Err(taken_over()),
+        }
     }
 
     /// Goes through the log until it is empty, and counts. Answers the rows of each part; `None` where the log didn't do, and
@@ -285,6 +289,7 @@ impl Relocating<'_> {
 fn taken_over() -> Error {
     Error::new(
         ErrorCode::Invalid,
-        "another move of this database was begun, or this one given up: run it again to begin to follow it anew",
+        "the log of changes is another or gone: another move was begun, this one given up, or the database can't tell all \
+         changes any more; run it again to begin to follow it anew",
     )
 }

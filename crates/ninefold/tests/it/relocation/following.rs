@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mongodb::bson::{Document, doc};
 use mysql_async::prelude::Queryable as _;
 use tempfile::TempDir;
 
@@ -24,35 +25,57 @@ async fn filled() -> TempDir {
     application
 }
 
+/// A MongoDB database of the test's own: its name and its URL.
+fn mongodb() -> (String, String) {
+    let name = format!("m{}", uuid::Uuid::now_v7().simple());
+    let url = testkit::services::mongodb_url().replacen("/?", &format!("/{name}?"), 1);
+    (name, url)
+}
+
 async fn assert_same(dir: &str, from: &str, to: &str) {
     assert_eq!(online::export(dir, to).await, online::export(dir, from).await, "{to}");
 }
 
-#[tokio::test]
-async fn one_that_is_killed_again_and_again_loses_nothing() {
-    let application = filled().await;
-    let (dir, from) = (text(application.path()), "sqlite:data/app.db");
-    let database = Database::new();
-    let mut server = Server::start("serve", application.path(), &[]).await;
+/// A move that is killed again and again, from a database that is written to.
+async fn assert_loses_nothing(application: &TempDir, from: &str, to: &str) {
+    let dir = text(application.path());
+    let mut server = Server::start("serve", application.path(), &["--database", from]).await;
     let stop = Arc::new(AtomicBool::new(false));
     let writer = online::write(server.client(), stop.clone());
     for _ in 0..6 {
-        let mut moving = ninefold(["move", dir, "--to", database.url(), "--online"]);
+        let mut moving = ninefold(["move", dir, "--database", from, "--to", to, "--online"]);
         let mut child = moving.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         tokio::time::sleep(Duration::from_millis(fastrand::u64(100..1500))).await;
         // It may have come to its end.
         let _ = child.start_kill();
         child.wait().await.unwrap();
     }
-    let stdout = well(["move", dir, "--to", database.url(), "--online"]).await;
+    let stdout = well(["move", dir, "--database", from, "--to", to, "--online"]).await;
     assert!(stdout.contains(LEVEL), "{stdout}");
     stop.store(true, Ordering::Relaxed);
     writer.await.unwrap();
     server.signal("TERM");
     assert_eq!(server.end().await, Some(0));
-    let stdout = well(["move", dir, "--to", database.url()]).await;
+    let stdout = well(["move", dir, "--database", from, "--to", to]).await;
     assert!(stdout.contains(BY_LOG), "{stdout}");
-    assert_same(dir, from, database.url()).await;
+    assert_same(dir, from, to).await;
+}
+
+#[tokio::test]
+async fn one_that_is_killed_again_and_again_loses_nothing() {
+    let application = filled().await;
+    let database = Database::new();
+    assert_loses_nothing(&application, "sqlite:data/app.db", database.url()).await;
+}
+
+#[tokio::test]
+async fn nor_does_one_from_mongodb() {
+    let application = filled().await;
+    let (name, from) = mongodb();
+    well(["move", text(application.path()), "--to", &from]).await;
+    assert_loses_nothing(&application, &from, "sqlite:data/back.db").await;
+    let client = mongodb::Client::with_uri_str(&from).await.unwrap();
+    client.database(&name).drop().await.unwrap();
 }
 
 #[tokio::test]
@@ -164,4 +187,57 @@ async fn what_others_write_to_mysql_is_followed() {
     let stdout = well(["move", dir, "--database", &from, "--to", to]).await;
     assert!(stdout.contains(BY_LOG), "{stdout}");
     assert_same(dir, &from, to).await;
+}
+
+/// Of a transaction that commits late, of links, and of a key that is exchanged for another.
+#[tokio::test]
+async fn what_others_write_to_mongodb_is_followed() {
+    let application = filled().await;
+    let dir = text(application.path());
+    let ((name, from), to) = (mongodb(), "sqlite:data/back.db");
+    well(["move", dir, "--to", &from]).await;
+    let client = mongodb::Client::with_uri_str(&from).await.unwrap();
+    let database = client.database(&name);
+    let items = database.collection::<Document>("item");
+    let by = |number: usize| doc! { "_id": id(number) };
+    let update = doc! { "$set": { "number": -7_i64 } };
+    let mut late = client.start_session().await.unwrap();
+    late.start_transaction().await.unwrap();
+    items
+        .update_one(by(9), update.clone())
+        .session(&mut late)
+        .await
+        .unwrap();
+    well(["move", dir, "--database", &from, "--to", to, "--online"]).await;
+    items.update_one(by(6), update).await.unwrap();
+    let mut item = items.find_one_and_delete(by(7)).await.unwrap().unwrap();
+    item.insert("_id", id(9_000_000));
+    items.insert_one(item).await.unwrap();
+    items.delete_one(by(8)).await.unwrap();
+    let links = database.collection::<Document>("item_tags");
+    let link = |number: usize| doc! { "item_id": id(number), "tag_id": id(1) };
+    links.insert_many([link(10), link(11), link(12)]).await.unwrap();
+    well(["move", dir, "--database", &from, "--to", to, "--online"]).await;
+    late.commit_transaction().await.unwrap();
+    links.delete_one(link(11)).await.unwrap();
+    links
+        .update_one(link(12), doc! { "$set": { "tag_id": id(2) } })
+        .await
+        .unwrap();
+    let stdout = well(["move", dir, "--database", &from, "--to", to]).await;
+    assert!(stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, &from, to).await;
+    let collections = database.list_collection_names().await.unwrap();
+    assert!(!collections.iter().any(|name| name.starts_with("_ninefold_change")));
+
+    // Of what goes as a whole nothing is told: all is read.
+    let again = "sqlite:data/again.db";
+    well(["move", dir, "--database", &from, "--to", again, "--online"]).await;
+    items.delete_one(by(20)).await.unwrap();
+    links.drop().await.unwrap();
+    database.create_collection("item_tags").await.unwrap();
+    let stdout = well(["move", dir, "--database", &from, "--to", again]).await;
+    assert!(!stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, &from, again).await;
+    database.drop().await.unwrap();
 }

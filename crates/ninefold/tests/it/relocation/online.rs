@@ -107,6 +107,9 @@ async fn assert_moves(dir: &Path, from: &str, targets: &[&str]) {
     for to in targets {
         let stdout = well(["move", text(dir), "--database", from, "--to", to]).await;
         assert!(stdout.contains("caught up with "), "{stdout}");
+        // The log is that of the move that was begun last.
+        let is_last = targets.last() == Some(to);
+        assert_eq!(stdout.contains("by the log of changes"), is_last, "{stdout}");
         assert_eq!(export(text(dir), to).await, expected, "{to}");
     }
 }

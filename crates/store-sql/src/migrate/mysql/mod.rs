@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 use engine::model::migration::{Folder, Found, Leg, Target, route};
 use engine::model::{StoredCollection, StoredIndex, Timestamp};
-use engine::ports::migrator::{MigrateError, Options, RenderedLeg, RenderedPlan, Report, Status};
+use engine::ports::migrator::{MigrateError, Options, RenderedLeg, RenderedPlan, Report, Status, refuse_if_followed};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Error};
 
 use progress::Progress;
 use render::{Rendered, render};
 
-use super::{followed, holds};
+use super::holds;
 
 use crate::dialect::{MySql, Server};
 use crate::mysql::Connection;
@@ -259,7 +259,7 @@ async fn take(
     progress: Option<Progress>,
     options: Options,
 ) -> Result<(), MigrateError> {
-    followed::refuse(leg, system::is_followed(&mut connection.conn).await.map_err(failed)?)?;
+    refuse_if_followed(leg, system::is_followed(&mut connection.conn).await.map_err(failed)?)?;
     let steps = render(connection.dialect, leg, options.now).map_err(MigrateError::Refused)?;
     let allow_destructive = options.allow_destructive || leg.allow_destructive;
     let is_resumed = progress.is_some();

@@ -11,14 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::model::Timestamp;
 use engine::model::migration::{Folder, Found, Leg, Target, route};
-use engine::ports::migrator::{MigrateError, Options, RenderedLeg, RenderedPlan, Report, Status};
+use engine::ports::migrator::{MigrateError, Options, RenderedLeg, RenderedPlan, Report, Status, refuse_if_followed};
 use tokio_postgres::{Client, Error};
 
 pub(crate) use locks::{end_turn, patiently, take_turn, tell_waits};
 use render::{Rendered, render};
 pub(crate) use run::Stop;
 
-use super::{followed, holds};
+use super::holds;
 
 mod ahead;
 mod catalog;
@@ -93,7 +93,7 @@ async fn next(
         ahead::go(client, &[]).await?;
         return Ok(None);
     };
-    followed::refuse(&leg, system::is_followed(client).await.map_err(failed)?)?;
+    refuse_if_followed(&leg, system::is_followed(client).await.map_err(failed)?)?;
     let steps = render(&leg, options.now).map_err(MigrateError::Refused)?;
     ahead::go(client, &steps).await?;
     let taken = async {

@@ -12,13 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::Model;
 use engine::model::migration::{Folder, Found, Leg, Target, route};
 use engine::model::{Structure, Timestamp};
-use engine::ports::migrator::{MigrateError, Options, Refusal, RenderedLeg, RenderedPlan, Report, Status};
+use engine::ports::migrator::{
+    MigrateError, Options, Refusal, RenderedLeg, RenderedPlan, Report, Status, refuse_if_followed,
+};
 use rusqlite::Connection;
 
 use render::{Rendered, render};
 use run::failed;
 
-use super::{followed, holds};
+use super::holds;
 
 mod accounts;
 mod action;
@@ -168,7 +170,7 @@ fn find(connection: &Connection, target: &Target) -> Result<Found, MigrateError>
 
 /// One leg, but for the commit.
 fn take(connection: &Connection, leg: &Leg, options: Options) -> Result<(), MigrateError> {
-    followed::refuse(leg, system::is_followed(connection).map_err(sqlite)?)?;
+    refuse_if_followed(leg, system::is_followed(connection).map_err(sqlite)?)?;
     let steps = render(leg, options.now).map_err(MigrateError::Refused)?;
     run::run(connection, &steps, options.allow_destructive || leg.allow_destructive)?;
     if !leg.steps.is_empty() {
