@@ -15,8 +15,8 @@ use crate::json::{self, EPOCH_MS, Raw};
 
 const POST_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "post" AS t0 WHERE t0."id" = $1::uuid"#;
 const ARTICLE_BY_ID: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."team", t0."author", t0."title", t0."category", t0."score", t0."published", t0."body" FROM "article" AS t0 WHERE t0."id" = $1::uuid AND EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = $2::uuid)"#;
-const POSTS: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body", t0."score", t0."id" FROM "post" AS t0 WHERE t0."category" = $1::text COLLATE "C" ORDER BY 10 DESC, 11 DESC LIMIT $2::bigint"#;
-const ARTICLES: &str = r#"WITH _ninefold_page AS (SELECT t0."id" AS c0, t0."created" AS c1, t0."updated" AS c2, t0."version" AS c3, t0."team" AS c4, t0."author" AS c5, t0."title" AS c6, t0."category" AS c7, t0."score" AS c8, t0."published" AS c9, t0."body" AS c10, t0."score" AS c11, t0."id" AS c12 FROM "article" AS t0 WHERE (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = $1::uuid) AND t0."category" = $2::text COLLATE "C") ORDER BY 12 DESC, 13 DESC LIMIT $3::bigint) SELECT p.*, t0_1."id", t0_1."name", t0_1."id" FROM _ninefold_page AS p LEFT JOIN "user" AS t0_1 ON t0_1."id" = p.c5 ORDER BY 12 DESC, 13 DESC"#;
+const POSTS: &str = r#"SELECT t0."id", t0."created", t0."updated", t0."version", t0."title", t0."category", t0."score", t0."published", t0."body", t0."score", t0."id" FROM "post" AS t0 WHERE t0."category" = $1::text COLLATE "C" ORDER BY 10 DESC, 11 DESC LIMIT {limit}"#;
+const ARTICLES: &str = r#"WITH _ninefold_page AS (SELECT t0."id" AS c0, t0."created" AS c1, t0."updated" AS c2, t0."version" AS c3, t0."team" AS c4, t0."author" AS c5, t0."title" AS c6, t0."category" AS c7, t0."score" AS c8, t0."published" AS c9, t0."body" AS c10, t0."score" AS c11, t0."id" AS c12 FROM "article" AS t0 WHERE (EXISTS (SELECT 1 FROM "team_members" AS l1 WHERE l1."team_id" = t0."team" AND l1."user_id" = $1::uuid) AND t0."category" = $2::text COLLATE "C") ORDER BY 12 DESC, 13 DESC LIMIT {limit}) SELECT p.*, t0_1."id", t0_1."name", t0_1."id" FROM _ninefold_page AS p LEFT JOIN "user" AS t0_1 ON t0_1."id" = p.c5 ORDER BY 12 DESC, 13 DESC"#;
 const POST_INSERT: &str = r#"INSERT INTO "post" ("id", "created", "updated", "version", "title", "category", "score", "published", "body") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"#;
 
 /// A UUID, and a moment in milliseconds since 1970, as parameters.
@@ -72,18 +72,21 @@ async fn one(client: &Client, sql: &str, values: &[&(dyn ToSql + Sync)], columns
 
 /// `{"items":[…],"next":"…"|null}`: one row more than the limit is fetched to know whether there is a next page.
 pub(crate) async fn posts(client: &Client, category: &str, limit: u32) -> Result<Vec<u8>> {
-    let statement = client.prepare_cached(POSTS).await?;
-    let rows = client.query(&statement, &[&category, &(i64::from(limit) + 1)]).await?;
+    let statement = client.prepare_cached(&of_page(POSTS, limit)).await?;
+    let rows = client.query(&statement, &[&category]).await?;
     page(&rows, POST, limit)
 }
 
 /// With the authors' ids and names, joined, in the place of their ids.
 pub(crate) async fn articles_with_authors(client: &Client, user: Uuid, category: &str, limit: u32) -> Result<Vec<u8>> {
-    let statement = client.prepare_cached(ARTICLES).await?;
-    let rows = client
-        .query(&statement, &[&Id(user), &category, &(i64::from(limit) + 1)])
-        .await?;
+    let statement = client.prepare_cached(&of_page(ARTICLES, limit)).await?;
+    let rows = client.query(&statement, &[&Id(user), &category]).await?;
     page(&rows, ARTICLE, limit)
+}
+
+/// The limit is part of the text, so that PostgreSQL plans it once for all values.
+fn of_page(sql: &str, limit: u32) -> String {
+    sql.replace("{limit}", &(u64::from(limit) + 1).to_string())
 }
 
 fn page(rows: &[Row], columns: &[Column], limit: u32) -> Result<Vec<u8>> {

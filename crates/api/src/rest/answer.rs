@@ -37,18 +37,17 @@ pub(super) fn unchanged(reply: &Reply) -> Result<Response, Error> {
 
 /// `{"items":[…],"next":"…"|null,"total":n?}`
 pub(super) fn page(page: JsonPage) -> Response {
-    const START: &[u8] = b"{\"items\":";
-    let mut end = Vec::with_capacity(64);
-    end.extend_from_slice(b",\"next\":");
+    let mut body = page.items;
+    body.splice(0..0, *b"{\"items\":");
+    body.extend_from_slice(b",\"next\":");
     match &page.next {
-        Some(cursor) => write_text(&mut end, cursor),
-        None => end.extend_from_slice(b"null"),
+        Some(cursor) => write_text(&mut body, cursor),
+        None => body.extend_from_slice(b"null"),
     }
     if let Some(total) = page.total {
-        end.extend_from_slice(format!(",\"total\":{total}").as_bytes());
+        body.extend_from_slice(format!(",\"total\":{total}").as_bytes());
     }
-    end.push(b'}');
-    let body = [START, &page.items, &end].concat();
+    body.push(b'}');
     json(StatusCode::OK, body)
 }
 

@@ -16,7 +16,7 @@ use crate::model::{Collection, CollectionId, Decimal, FieldKind, Key, Model, Row
 use crate::query::{Item, Nested, Projection, Shape};
 
 /// A guess at a record's size, so that a buffer seldom grows.
-pub const RECORD_BYTES: usize = 256;
+pub const RECORD_BYTES: usize = 512;
 /// The largest whole number that every JSON reader keeps exact (RFC 8259 §6).
 const EXACT_MAX: u64 = (1 << 53) - 1;
 

@@ -79,7 +79,7 @@ pub(crate) fn list<'a>(dialect: DialectRef, frame: Frame<'a>, plan: &'a ListPlan
         compiler.after(collection, &plan.sort, after);
     }
     compiler.order(collection, &plan.sort, &layout);
-    compiler.limit(u64::from(plan.limit) + 1);
+    compiler.page_limit(u64::from(plan.limit) + 1);
     if joins {
         compiler.end_page();
         compiler.select_joined(&plan.projection, &mut layout);
@@ -224,6 +224,14 @@ impl<'a> Compiler<'a> {
         if *pred != Pred::Const(true) {
             self.sql.push(" AND ");
             self.pred(pred);
+        }
+    }
+
+    fn page_limit(&mut self, rows: u64) {
+        if self.sql.dialect.states_limit() {
+            self.sql.push(" LIMIT ").number(rows);
+        } else {
+            self.limit(rows);
         }
     }
 

@@ -71,6 +71,12 @@ pub(crate) trait Dialect: Sync {
     /// After a sort term: nulls, if there can be any, first when ascending and last when descending.
     fn order(&self, descending: bool, nullable: bool) -> &'static str;
 
+    /// Whether the text of a page says how long it is. Where a plan is kept for all values, the database takes a limit that it
+    /// doesn't know for a tenth of what there is, finds that plan bad, and makes another each time.
+    fn states_limit(&self) -> bool {
+        false
+    }
+
     /// Whether an index finds where the rows begin for which `(a, b) > (?, ?)`.
     fn seeks_rows(&self) -> bool {
         true

@@ -207,6 +207,10 @@ impl Dialect for Postgres {
     }
 
     /// What holds no nulls is sorted as its index is by itself.
+    fn states_limit(&self) -> bool {
+        true
+    }
+
     fn order(&self, descending: bool, nullable: bool) -> &'static str {
         match (descending, nullable) {
             (false, false) => "",
