@@ -148,6 +148,11 @@ fn settings(dialect: &MySql, options: &MySqlOptions) -> String {
         Server::MySql => ",TIME_TRUNCATE_FRACTIONAL",
         Server::MariaDb => "",
     };
+    // MySQL 8.0 makes a join of a subquery over a list's items, and reads them before the row that has the list.
+    let planning = match dialect.0 {
+        Server::MySql => "optimizer_switch = 'semijoin=off', ",
+        Server::MariaDb => "",
+    };
     let collation = dialect.collation();
     let lock_seconds = options.lock_timeout.as_secs().max(1);
     // Where a table's structure is just replayed, its readers ask the primary, after the shortest time that can be said.
@@ -164,7 +169,7 @@ fn settings(dialect: &MySql, options: &MySqlOptions) -> String {
         "SET NAMES utf8mb4 COLLATE {collation}; \
          SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO{cut_off}', time_zone = '+00:00', autocommit = 1, \
          div_precision_increment = 30, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, \
-         sql_select_limit = DEFAULT, innodb_lock_wait_timeout = {lock_seconds}, {table_limit}{time_limit}; \
+         sql_select_limit = DEFAULT, innodb_lock_wait_timeout = {lock_seconds}, {planning}{table_limit}{time_limit}; \
          SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
     )
 }
