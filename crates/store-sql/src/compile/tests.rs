@@ -559,6 +559,15 @@ fn what_is_found_by_keys_alone_is_known() {
         text("tea")
     )));
 
+    let tags = || Set::Items {
+        of: own(&model, "Message", "tags"),
+        item: Scalar::String,
+        alias: Alias(3),
+    };
+    let tagged = |wanted| Pred::Any(Box::new(tags()), Box::new(wanted));
+    assert!(ruled(tagged(equal(Term::Item(Alias(3)), text("x")))));
+    assert!(!ruled(tagged(is_member(&model, room(), 1))));
+
     // What is shown counts as well.
     let mut hidden = shown();
     hidden.items[1].visible = Pred::Any(members(), Box::new(Pred::Const(true)));

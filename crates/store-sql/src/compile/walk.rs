@@ -12,8 +12,8 @@ enum Seen<'p> {
     Record(CollectionId),
     /// Members of a set, until one satisfies a predicate.
     Some(&'p Set, &'p Pred),
-    /// All members of a set.
-    All(&'p Set),
+    /// All members of a set, of which a predicate is asked.
+    All(&'p Set, &'p Pred),
 }
 
 /// Whether `pred` reads more of the row `alias` than its key.
@@ -32,13 +32,13 @@ pub(crate) fn reads_others(pred: &Pred) -> bool {
         others |= match seen {
             Seen::Field(..) => false,
             Seen::Record(_) => true,
-            Seen::Some(set, _) | Seen::All(set) => !matches!(set, Set::Items { .. }),
+            Seen::Some(set, _) | Seen::All(set, _) => !matches!(set, Set::Items { .. }),
         };
     });
     others
 }
 
-/// Whether all that is read for a plan is found by keys: it takes as little time as there is, however much is stored.
+/// Whether all that is read for a plan is found by keys, so that it takes little time, however many records there are.
 pub(crate) fn is_by_key(model: &Model, plan: &GetPlan) -> bool {
     looks_by_key(model, &plan.guard) && shows_by_key(model, &plan.projection)
 }
@@ -62,13 +62,22 @@ fn looks_by_key(model: &Model, pred: &Pred) -> bool {
     let mut all = true;
     in_pred(pred, &mut |seen| {
         all &= match seen {
-            Seen::Field(..) | Seen::All(Set::Items { .. }) | Seen::Some(Set::Items { .. }, _) => true,
+            Seen::Field(..) => true,
+            // A list may be long, so nothing is looked for once for each of its items.
+            Seen::Some(Set::Items { .. }, wanted) | Seen::All(Set::Items { .. }, wanted) => is_simple(wanted),
             Seen::Record(collection) => is_indexed(model, collection),
             Seen::Some(set, wanted) => names_member(model, set, wanted),
-            Seen::All(_) => false,
+            Seen::All(..) => false,
         };
     });
     all
+}
+
+/// Whether it looks at fields and items alone.
+fn is_simple(pred: &Pred) -> bool {
+    let mut simple = true;
+    in_pred(pred, &mut |seen| simple &= matches!(seen, Seen::Field(..)));
+    simple
 }
 
 /// Of a table that others made, or a view, nobody knows how it is looked up.
@@ -84,7 +93,10 @@ fn names_member(model: &Model, set: &Set, wanted: &Pred) -> bool {
             field,
             alias,
             ..
-        } => (model.collection(*collection).field(*field).target(), *alias),
+        } => {
+            let target = model.collection(*collection).field(*field).target();
+            (target.filter(|_| is_indexed(model, *collection)), *alias)
+        }
         Set::LinkedFrom { collection, alias, .. } | Set::Referencing { collection, alias, .. } => {
             (Some(*collection), *alias)
         }
@@ -171,7 +183,7 @@ fn in_term<'p>(term: &'p Term, see: &mut impl FnMut(Seen<'p>)) {
             in_term(otherwise, see);
         }
         Term::Count(set, inner) => {
-            see(Seen::All(set));
+            see(Seen::All(set, inner));
             in_set(set, see);
             in_pred(inner, see);
         }

@@ -206,11 +206,11 @@ impl Dialect for Postgres {
         }
     }
 
-    /// What holds no nulls is sorted as its index is by itself.
     fn states_limit(&self) -> bool {
         true
     }
 
+    /// What holds no nulls is sorted as its index is by itself.
     fn order(&self, descending: bool, nullable: bool) -> &'static str {
         match (descending, nullable) {
             (false, false) => "",

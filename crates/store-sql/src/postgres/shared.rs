@@ -17,7 +17,7 @@ use super::pool::{Connection, Lease, Pool};
 /// Reads on one connection at once.
 const READERS_MAX: usize = 16;
 /// Reads that a connection takes, one after another, while somebody waits for one.
-const TURN: u32 = 64;
+const TURN: usize = READERS_MAX;
 /// A connection without an answer for so long takes no more: what is read there may wait for a lock.
 const STALL: Duration = Duration::from_millis(20);
 
@@ -32,7 +32,8 @@ pub(super) struct SharedConnections {
 struct Shared {
     lease: Arc<Lease>,
     readers: usize,
-    taken: u32,
+    /// Since somebody may have begun to wait for a connection.
+    taken: usize,
     /// When it last had an answer, or no reader.
     moved: Instant,
     /// Whether all who left it had their answers.
@@ -66,7 +67,7 @@ impl SharedConnections {
         }
         // Apart in memory: most find one.
         let mut shared = Shared::new(Box::pin(self.pool.lease(deadline)).await?);
-        let lease = shared.take();
+        let lease = shared.take(self.pool.is_short());
         self.open().push(shared);
         Ok(self.seated(lease))
     }
@@ -89,16 +90,18 @@ impl SharedConnections {
         if let Some(shared) = freest
             && (count >= self.few || is_short)
         {
-            return Some(shared.take());
+            return Some(shared.take(is_short));
         }
         if let Some(lease) = self.pool.at_hand() {
             let mut shared = Shared::new(lease);
-            let lease = shared.take();
+            let lease = shared.take(is_short);
             open.push(shared);
             return Some(lease);
         }
         let fitting = open.iter_mut().filter(|shared| shared.takes_more(is_short));
-        fitting.min_by_key(|shared| shared.readers).map(Shared::take)
+        fitting
+            .min_by_key(|shared| shared.readers)
+            .map(|shared| shared.take(is_short))
     }
 
     fn leave(&self, lease: Arc<Lease>, is_answered: bool) {
@@ -148,9 +151,9 @@ impl Shared {
         self.is_sound && self.readers < READERS_MAX && has_turn && moves && self.lease.is_current()
     }
 
-    fn take(&mut self) -> Arc<Lease> {
+    fn take(&mut self, is_short: bool) -> Arc<Lease> {
         self.readers += 1;
-        self.taken = self.taken.saturating_add(1);
+        self.taken = if is_short { self.taken + 1 } else { 0 };
         Arc::clone(&self.lease)
     }
 }

@@ -38,6 +38,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Commits with an idempotency key between two purges of those that have expired, and how many one purge takes.
 const CLAIMS_PER_PURGE: u64 = 64;
 const PURGED_MAX: u32 = 128;
+/// How long a read waits beside others: one of them may be waiting for a lock.
+const BESIDE_OTHERS: Duration = Duration::from_millis(500);
 /// Before the second attempt at most; twice as long before each further one, up to a limit.
 const PAUSE: Duration = Duration::from_millis(4);
 const PAUSE_MAX: Duration = Duration::from_millis(250);
@@ -297,7 +299,7 @@ impl PostgresStore {
         }
     }
 
-    /// Reads on a connection that others read on, too; nothing where that turns out to be lost.
+    /// Reads on a connection that others read on, too; nothing where that turns out to be lost, or gives no answer for long.
     async fn get_beside_others(&self, model: &Model, plan: &GetPlan) -> Option<Result<Option<Row>, StoreError>> {
         let deadline = self.until(plan.deadline);
         let seat = match self.shared.seat(deadline).await {
@@ -305,12 +307,14 @@ impl PostgresStore {
             Err(error) => return Some(Err(error)),
         };
         let mut session = PostgresSession::new(seat.connection(), model);
-        let read = timeout_at(deadline.into(), read::get(&mut session, model, plan)).await;
+        let patience = deadline.min(Instant::now() + BESIDE_OTHERS);
+        let read = timeout_at(patience.into(), read::get(&mut session, model, plan)).await;
         match read {
             _ if session.was_lost() => {
                 seat.lost();
                 None
             }
+            Err(_) if patience < deadline => None,
             Ok(read) => {
                 seat.answered();
                 Some(read)

@@ -37,6 +37,10 @@ async fn reads_that_wait_for_a_lock_hold_up_no_others_for_long() {
     let waiting: Vec<_> = (0..8)
         .map(|_| tokio::spawn(house.client.request("GET", &note).send()))
         .collect();
+    // On connections that they may share with those.
+    let beside: Vec<_> = (0..8)
+        .map(|_| tokio::spawn(house.client.request("GET", &mark).send()))
+        .collect();
     other.wait_until(WAITING, 1).await;
     // One that nobody waits for any more.
     waiting[0].abort();
@@ -44,6 +48,10 @@ async fn reads_that_wait_for_a_lock_hold_up_no_others_for_long() {
     for _ in 0..20 {
         let found = timeout(LONG, house.client.get(&mark)).await;
         assert_eq!(found.expect("it waits for nobody").status, 200);
+    }
+    for reading in beside {
+        let found = timeout(LONG, reading).await;
+        assert_eq!(found.expect("it waits for nobody").unwrap().status, 200);
     }
     assert!(waiting[1..].iter().all(|reading| !reading.is_finished()));
     side.run("ROLLBACK").await;
