@@ -30,7 +30,7 @@ pub(super) const UNTIL: &str = "changes_until";
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How long one question to the stream waits for something to be told.
 const AWAITED: Duration = Duration::from_millis(500);
-/// Rows that one transaction writes to the log.
+/// Rows that are written to the log at once.
 const ROWS_MAX: usize = 1000;
 /// How often to begin anew where somebody else gathers at the same time.
 const ATTEMPTS_MAX: usize = 10;

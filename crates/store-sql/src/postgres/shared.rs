@@ -87,21 +87,19 @@ impl SharedConnections {
         let count = open.len();
         let fitting = open.iter_mut().filter(|shared| shared.takes_more(is_short));
         let freest = fitting.min_by_key(|shared| shared.readers);
-        if let Some(shared) = freest
-            && (count >= self.few || is_short)
-        {
-            return Some(shared.take(is_short));
-        }
-        if let Some(lease) = self.pool.at_hand() {
-            let mut shared = Shared::new(lease);
-            let lease = shared.take(is_short);
-            open.push(shared);
-            return Some(lease);
-        }
-        let fitting = open.iter_mut().filter(|shared| shared.takes_more(is_short));
-        fitting
-            .min_by_key(|shared| shared.readers)
-            .map(|shared| shared.take(is_short))
+        // Where all are in use none is at hand.
+        let new = if count < self.few || freest.is_none() {
+            self.pool.at_hand()
+        } else {
+            None
+        };
+        let Some(lease) = new else {
+            return freest.map(|shared| shared.take(is_short));
+        };
+        let mut shared = Shared::new(lease);
+        let lease = shared.take(is_short);
+        open.push(shared);
+        Some(lease)
     }
 
     fn leave(&self, lease: Arc<Lease>, is_answered: bool) {
