@@ -25,4 +25,6 @@ engine::mutants! {
     LagLimit,
     /// That the files are looked for before each commit.
     Presence,
+    /// That after a failed checkpoint the whole log is copied anew.
+    CopyAgain,
 }

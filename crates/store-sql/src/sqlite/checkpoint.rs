@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::archive::Follower;
-use super::connection::Timed;
+use super::connection::{self, Timed};
 use super::inline::{Inline, UNUSED};
 use super::open::Possession;
 use super::options::SqliteOptions;
@@ -282,8 +282,11 @@ impl Progress {
     }
 }
 
+/// One that fails is followed by one that copies the whole log. A sync of the database that failed may have lost what
+/// earlier checkpoints had copied without a sync, as those do that don't reach the log's end; SQLite itself would go on
+/// behind it, and start over a log that has the only good copy.
 pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Progress> {
-    connection.query_row(&format!("PRAGMA main.wal_checkpoint({mode})"), [], |row| {
+    let done = connection.query_row(&format!("PRAGMA main.wal_checkpoint({mode})"), [], |row| {
         // -1 where it did not get to look.
         let pages = |column| Ok::<_, rusqlite::Error>(u32::try_from(row.get::<_, i64>(column)?).unwrap_or(0));
         let (pages, copied) = (pages(1)?, pages(2)?);
@@ -292,5 +295,9 @@ pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Resul
             pages_left: pages.saturating_sub(copied),
             pages,
         })
-    })
+    });
+    if done.is_err() && !mutant!(CopyAgain) {
+        connection::forget_copied(connection)?;
+    }
+    done
 }

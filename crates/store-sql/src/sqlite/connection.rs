@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -159,4 +159,44 @@ pub(super) fn has_dangling_references(connection: &Connection) -> bool {
         )
     };
     code == rusqlite::ffi::SQLITE_OK && current != 0
+}
+
+/// Where the index of a write-ahead log has the number of pages that were copied into the database (`nBackfill` in
+/// SQLite's description of the file format).
+const COPIED_AT: usize = 96;
+const INDEX_REGION: i32 = 32 * 1024;
+
+/// Has the next checkpoint copy the log from its beginning. That harms nobody at any time: it is what each first start
+/// after a crash does.
+#[expect(unsafe_code, reason = "SQLite itself never copies again what it has copied")]
+pub(super) fn forget_copied(connection: &Connection) -> rusqlite::Result<()> {
+    use rusqlite::ffi;
+    let checked = |code| match code {
+        ffi::SQLITE_OK => Ok(()),
+        code => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)),
+    };
+    let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
+    let mut region: *mut std::ffi::c_void = std::ptr::null_mut();
+    // SAFETY: the handle is alive as long as `connection`, and so are its file and the regions of the index that it
+    // has mapped; a null pointer stands for what there isn't. Others reach the number as an atomic one, too.
+    unsafe {
+        let out = (&raw mut file).cast();
+        let code = ffi::sqlite3_file_control(
+            connection.handle(),
+            c"main".as_ptr(),
+            ffi::SQLITE_FCNTL_FILE_POINTER,
+            out,
+        );
+        checked(code)?;
+        let methods = file.as_ref().and_then(|file| file.pMethods.as_ref());
+        let Some(map) = methods.and_then(|methods| methods.xShmMap) else {
+            return Ok(());
+        };
+        checked(map(file, 0, INDEX_REGION, 0, &raw mut region))?;
+        if !region.is_null() {
+            let copied = region.cast::<u8>().add(COPIED_AT).cast::<u32>();
+            AtomicU32::from_ptr(copied).store(0, Ordering::SeqCst);
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Moving a database's data, on SQLite: on a connection of its own, which checks relations only at the end.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use engine::ports::relocation::{Part, Relocation};
 use engine::ports::store::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::checkpoint::checkpoint;
 use super::connection::{self, Timed};
 use super::error::{store_error, write_error};
 use super::open::{Place, Possession};
@@ -28,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct SqliteRelocation {
     connection: Arc<Mutex<Timed>>,
     model: Arc<Model>,
+    /// In the log, as the last commit left it.
+    log_pages: Arc<AtomicU32>,
 }
 
 /// # Errors
@@ -39,17 +43,20 @@ pub(super) fn start(place: &Place, model: Arc<Model>, is_served: bool) -> Result
     let open = || {
         let timed = connection::writing(&place.path, &place.options)?;
         timed.connection().pragma_update(None, "foreign_keys", false)?;
-        // Where the database is served, its log is looked after already.
-        let checkpoint_pages = if is_served { 0 } else { CHECKPOINT_PAGES };
-        timed
-            .connection()
-            .pragma_update(None, "wal_autocheckpoint", checkpoint_pages)?;
         Ok(timed)
     };
-    let connection = open().map_err(|error| store_error(&error))?;
+    let mut connection = open().map_err(|error| store_error(&error))?;
+    let log_pages = Arc::new(AtomicU32::new(0));
+    // Where the database is served, its log is looked after already.
+    if !is_served {
+        let counted = Arc::clone(&log_pages);
+        let told = connection.on_commit(move |pages| counted.store(pages, Ordering::Relaxed));
+        told.map_err(|error| store_error(&error))?;
+    }
     Ok(SqliteRelocation {
         connection: Arc::new(Mutex::new(connection)),
         model,
+        log_pages,
     })
 }
 
@@ -127,12 +134,19 @@ impl Relocation for SqliteRelocation {
         rows: Vec<Vec<Value>>,
         mark: String,
     ) -> Result<(), StoreError> {
+        let log_pages = Arc::clone(&self.log_pages);
         self.run(move |connection, model| {
             transaction(connection, model, || {
                 let mut session = SqliteSession::reading(connection, model);
                 at_once(relocation::put(&mut session, model, part, &gone, &rows))?;
                 set_mark(connection, &mark)
-            })
+            })?;
+            if log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES
+                && let Err(error) = checkpoint(connection, "PASSIVE")
+            {
+                tracing::warn!(%error, "a checkpoint of the move failed");
+            }
+            Ok(())
         })
         .await
     }

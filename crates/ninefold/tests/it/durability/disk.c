@@ -3,7 +3,7 @@
  * - appends to DISK_RECORD what was written and what was synced, in the order in which it happened. A sync then takes a
  *   millisecond and does nothing else: what it promises is checked against the record (`record.rs`), on any disk;
  * - obeys DISK_ORDERS, a file that begins with a letter and a number: f - the disk is full, w - writes fail, s - syncs fail,
- *   r - reads fail, anything else - all is well; and by so many seconds is the clock of the wall moved. A sync that fails is
+ *   d - those of the database itself fail, r - reads fail, anything else - all is well; and by so many seconds is the clock of the wall moved. A sync that fails is
  *   told once to everybody who has the file open, as Linux does it since 4.13: what a sync of the side thread has lost, the
  *   writer's own next sync doesn't hide.
  *
@@ -168,7 +168,8 @@ int fsync(int descriptor) {
     else
         usleep(1000);
     pthread_mutex_lock(&order);
-    int fails = ordered(NULL) == 's';
+    char order_given = ordered(NULL);
+    int fails = order_given == 's' || (order_given == 'd' && file == DATABASE);
     if (fails) failures[file]++;
     note(fails ? SYNC_FAILS : SYNC_ENDS, file, number, NULL, 0);
     /* One that only tells of an earlier failure has itself done what it should. */

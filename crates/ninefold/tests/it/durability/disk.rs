@@ -30,6 +30,8 @@ pub(super) enum Order {
     Full,
     WritesFail,
     SyncsFail,
+    /// Those of the log succeed.
+    DatabaseSyncsFail,
     ReadsFail,
     /// By so many seconds the clock goes wrong.
     Clock(i64),
@@ -71,6 +73,7 @@ impl Disk {
             Order::Full => "f 0".to_owned(),
             Order::WritesFail => "w 0".to_owned(),
             Order::SyncsFail => "s 0".to_owned(),
+            Order::DatabaseSyncsFail => "d 0".to_owned(),
             Order::ReadsFail => "r 0".to_owned(),
             Order::Clock(seconds) => format!("- {seconds}"),
         };

@@ -13,6 +13,9 @@ use crate::{outages, replicas};
 /// A missing defence is found within so many kills, cuts or so long a history, or not at all.
 const KILLS_MAX: usize = 100;
 const CUTS_MAX: usize = 200;
+/// Whether a failing sync does harm is luck: so many times the disk has its bad moments anew.
+const STORMS_MAX: usize = 20;
+const CUTS_PER_STORM: usize = 30;
 const HISTORY_MAX: Duration = Duration::from_secs(40);
 
 fn without(name: &'static str) -> Setup {
@@ -27,6 +30,15 @@ async fn findings(mutant: Mutant) -> Vec<String> {
     let setup = without(mutant.name());
     match mutant {
         Mutant::Sync | Mutant::AnswerAfterCommit => power::run(setup, Weather::Fair, CUTS_MAX, Dice::fresh()).await,
+        Mutant::CopyAgain => {
+            let mut findings = Vec::new();
+            for _ in 0..STORMS_MAX {
+                if findings.is_empty() {
+                    findings = power::run(setup.clone(), Weather::Rough, CUTS_PER_STORM, Dice::fresh()).await;
+                }
+            }
+            findings
+        }
         Mutant::Savepoint | Mutant::KeyWithWrite => kill::run(setup, KILLS_MAX, Dice::fresh()).await.findings,
         Mutant::OneTransaction | Mutant::OneMoment => history::run(setup, HISTORY_MAX, Dice::fresh()).await,
         Mutant::TryAgain => outages::given_up(setup.mutant).await,

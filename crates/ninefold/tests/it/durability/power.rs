@@ -22,6 +22,11 @@ const WRITERS: i64 = 6;
 const RECORD_BYTES: u64 = 16 * 1024 * 1024;
 /// Between two failing syncs.
 const CALM: Duration = Duration::from_millis(150);
+/// What fails then, and for how long: all for a moment, or the rarer syncs of the database until one is hit.
+const ROUGH: [(Order, Duration); 2] = [
+    (Order::SyncsFail, Duration::from_millis(5)),
+    (Order::DatabaseSyncsFail, Duration::from_millis(40)),
+];
 const CUTS: usize = 60;
 
 /// How the disk behaves before the power is cut.
@@ -81,12 +86,14 @@ async fn write(disk: &Disk, weather: Weather, dice: &mut Dice) -> Vec<Writer> {
             writer
         }
     });
-    write_until(&client, writers.collect(), async {
+    let writers = writers.collect();
+    write_until(&client, writers, async {
         while witness() < RECORD_BYTES {
             sleep(CALM).await;
             if weather == Weather::Rough {
-                disk.order(Order::SyncsFail);
-                sleep(Duration::from_millis(5)).await;
+                let (fails, time) = ROUGH[(dice.next() % 2) as usize];
+                disk.order(fails);
+                sleep(time).await;
                 disk.order(Order::Well);
             }
         }
