@@ -9,9 +9,11 @@
 
 use std::collections::HashMap;
 use std::future::IntoFuture as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::Model;
 use engine::model::Value;
 use engine::ports::change_log::{Begun, ChangeLog, Entry};
 use engine::ports::relocation::Part;
@@ -37,7 +39,7 @@ mod stream;
 /// How long one small question may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait for a change of a collection's options, which waits for those who write to it.
-const SETTING_TIMEOUT: Duration = Duration::from_secs(60);
+const SETTING_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// The document [`CHANGES`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,16 +81,17 @@ impl ChangeLog for MongoRelocation {
     async fn begin(&mut self, note: String) -> Result<Begun, StoreError> {
         let turn = self.take_turn().await?;
         let begun = self.begin_log(note).await;
-        let released = turn.release().await;
+        let released = self.give_back(turn).await;
         let begun = begun?;
-        released.map(|()| begun).map_err(|error| self.failed(&error))
+        released.map(|()| begun)
     }
 
     async fn renote(&mut self, from: &str, to: String) -> Result<bool, StoreError> {
         let update = doc! { "$set": { "note": to } };
         let logs = self.logs();
         let renoting = logs.update_one(doc! { ID: CHANGES, "note": from }, update);
-        Ok(self.in_time(renoting.into_future()).await?.matched_count > 0)
+        let renoting = renoting.session(&mut self.session).into_future();
+        Ok(in_time(&self.model, renoting).await?.matched_count > 0)
     }
 
     async fn entries(&mut self, part: Part, after: i64, limit: u32) -> Result<Vec<Entry>, StoreError> {
@@ -100,7 +103,7 @@ impl ChangeLog for MongoRelocation {
         let Some(log) = log.filter(|log| log.note.is_some()) else {
             return Ok(Vec::new());
         };
-        let model = std::sync::Arc::clone(&self.model);
+        let model = Arc::clone(&self.model);
         let place = Place::of(&model, part);
         let pipeline = vec![
             doc! { "$match": { "log": log.log, "table": place.table, "number": { "$gt": after } } },
@@ -118,24 +121,34 @@ impl ChangeLog for MongoRelocation {
         found.iter().map(entry).collect()
     }
 
-    async fn forget(&mut self, part: Part, numbers: Vec<i64>, note: &str) -> Result<bool, StoreError> {
-        let log = self.log().await?.filter(|log| log.note.as_deref() == Some(note));
+    async fn forget(&mut self, part: Part, numbers: Vec<i64>, from: &str, to: String) -> Result<bool, StoreError> {
+        // First: what is left after a stop in between is read once more.
+        if !self.renote(from, to.clone()).await? {
+            return Ok(false);
+        }
+        let log = self.log().await?.filter(|log| log.note.as_ref() == Some(&to));
         let Some(log) = log else { return Ok(false) };
         if !numbers.is_empty() {
             let table = Place::of(&self.model, part).table;
             let these = doc! { "log": log.log, "table": table, "number": { "$in": numbers } };
             let changes = self.changes();
-            self.in_time(changes.delete_many(these).into_future()).await?;
+            let forgetting = changes.delete_many(these).session(&mut self.session);
+            in_time(&self.model, forgetting.into_future()).await?;
         }
+        Ok(true)
+    }
+
+    async fn stands(&mut self, _: &[Part]) -> Result<bool, StoreError> {
+        // What the change stream can't tell it says, and then there is no log.
         Ok(true)
     }
 
     async fn end(&mut self) -> Result<bool, StoreError> {
         let turn = self.take_turn().await?;
         let ended = self.end_log().await;
-        let released = turn.release().await;
+        let released = self.give_back(turn).await;
         let ended = ended?;
-        released.map(|()| ended).map_err(|error| self.failed(&error))
+        released.map(|()| ended)
     }
 }
 
@@ -152,23 +165,25 @@ impl MongoRelocation {
         self.shared.database.collection(CHANGE)
     }
 
-    async fn log(&self) -> Result<Option<Log>, StoreError> {
+    /// As the session sees it: never older than what was written in it.
+    async fn log(&mut self) -> Result<Option<Log>, StoreError> {
         let logs = self.logs();
-        self.in_time(logs.find_one(doc! { ID: CHANGES }).into_future()).await
-    }
-
-    /// The driver itself waits for an answer for ever.
-    async fn in_time<T>(&self, asked: impl Future<Output = mongodb::error::Result<T>>) -> Result<T, StoreError> {
-        let answered = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
-        let answered = answered.map_err(|_| StoreError::Timeout)?;
-        answered.map_err(|error| self.failed(&error))
+        let finding = logs.find_one(doc! { ID: CHANGES }).session(&mut self.session);
+        in_time(&self.model, finding.into_future()).await
     }
 
     /// No migration begins before it is given back.
     async fn take_turn(&self) -> Result<Lock, StoreError> {
-        let taken = Lock::take(&self.shared.database, LOCK, PATIENCE).await;
+        let taking = Lock::take(&self.shared.database, LOCK, PATIENCE);
+        let taken = tokio::time::timeout(PATIENCE + ANSWER_TIMEOUT, taking).await;
+        let taken = taken.map_err(|_| StoreError::Timeout)?;
         let taken = taken.map_err(|error| self.failed(&error))?;
         taken.ok_or_else(|| unavailable("another node is migrating it"))
+    }
+
+    /// Where the server doesn't answer the turn ends by itself, some moments later.
+    async fn give_back(&self, turn: Lock) -> Result<(), StoreError> {
+        in_time(&self.model, turn.release()).await
     }
 
     async fn begin_log(&mut self, note: String) -> Result<Begun, StoreError> {
@@ -186,14 +201,16 @@ impl MongoRelocation {
     /// Answers the parts that can't be followed.
     async fn follow(&mut self, note: String) -> Result<Vec<Part>, Stop> {
         let database = self.shared.database.clone();
-        let stopped = |error: Error| self.stopped(&error);
-        let hello = database.run_command(doc! { "hello": 1 }).await.map_err(stopped)?;
+        let model = Arc::clone(&self.model);
+        let stopped = |error: Error| stopped(&model, &error);
+        let hello = answered(database.run_command(doc! { "hello": 1 }).into_future()).await;
+        let hello = hello.map_err(stopped)?;
         if hello.get_str("msg").is_ok_and(|message| message == "isdbgrid") {
             // One shard may be ahead of another: a mark of ours wouldn't tell that all before it was told.
             return Err(Stop::Refused("it is a sharded cluster".to_owned()));
         }
-        let found = database.list_collections().await.map_err(stopped)?;
-        let found: Vec<_> = found.try_collect().await.map_err(stopped)?;
+        let found = answered(async { database.list_collections().await?.try_collect::<Vec<_>>().await }).await;
+        let found = found.map_err(stopped)?;
         let found: HashMap<_, _> = found.into_iter().map(|found| (found.name.clone(), found)).collect();
         let mut log = Log {
             id: CHANGES.to_owned(),
@@ -224,7 +241,7 @@ impl MongoRelocation {
         for (part, table) in links {
             // Of a link that goes only its `_id` is told, which names nothing, unless there is an image of it.
             match self.set_images(&table, true).await {
-                Err(error) if told(&error).is_none() || is_passing(&error) => return Err(self.stopped(&error)),
+                Err(error) if told(&error).is_none() || is_passing(&error) => return Err(stopped(error)),
                 Err(error) => {
                     tracing::info!(%error, table, "its changes can't be followed");
                     log.tables.retain(|followed| *followed != table);
@@ -233,12 +250,15 @@ impl MongoRelocation {
                 Ok(()) => {}
             }
         }
-        system::create(&database, CHANGE).await.map_err(stopped)?;
+        answered(system::create(&database, CHANGE)).await.map_err(stopped)?;
         let index = IndexModel::builder()
             .keys(doc! { "log": 1, "table": 1, "number": 1 })
             .build();
-        self.changes().create_index(index).await.map_err(stopped)?;
-        let opened = stream::open(&database, &self.model, &log).await.map_err(stopped)?;
+        let changes = self.changes();
+        let indexing = changes.create_index(index).into_future();
+        answered(indexing).await.map_err(stopped)?;
+        let opened = answered(stream::open(&database, &self.model, &log)).await;
+        let opened = opened.map_err(stopped)?;
         log.token = opened.resume_token();
         if log.token.is_none() {
             return Err(Stop::Refused("it doesn't say where a change stream begins".to_owned()));
@@ -249,16 +269,10 @@ impl MongoRelocation {
         Ok(without)
     }
 
-    /// What the server itself says against it is a refusal.
-    fn stopped(&self, error: &Error) -> Stop {
-        match told(error) {
-            Some((_, reason)) if !is_passing(error) => Stop::Refused(reason),
-            _ => Stop::Failed(self.failed(error)),
-        }
-    }
-
-    async fn keep(&self, log: &Log) -> mongodb::error::Result<()> {
-        let kept = self.logs().replace_one(doc! { ID: CHANGES }, log).upsert(true).await;
+    async fn keep(&mut self, log: &Log) -> mongodb::error::Result<()> {
+        let logs = self.logs();
+        let keeping = logs.replace_one(doc! { ID: CHANGES }, log).upsert(true);
+        let kept = answered(keeping.session(&mut self.session).into_future()).await;
         kept.map(|_| ())
     }
 
@@ -268,29 +282,52 @@ impl MongoRelocation {
             "changeStreamPreAndPostImages": { "enabled": enabled },
             "maxTimeMS": i64::try_from(SETTING_TIMEOUT.as_millis()).unwrap_or(i64::MAX),
         };
-        self.shared.database.run_command(command).await.map(|_| ())
+        answered(self.shared.database.run_command(command).into_future())
+            .await
+            .map(|_| ())
     }
 
     /// Answers whether there was one.
-    async fn end_log(&self) -> Result<bool, StoreError> {
-        let failed = |error: Error| self.failed(&error);
+    async fn end_log(&mut self) -> Result<bool, StoreError> {
         let there = self.log().await?;
         // Whoever follows it finds it gone before anything of it is.
         let gone = doc! { "$set": { "note": Bson::Null, "token": Bson::Null } };
-        let ending = self.logs().update_one(doc! { ID: CHANGES }, gone).await;
-        ending.map_err(failed)?;
-        self.changes().drop().await.map_err(failed)?;
+        let logs = self.logs();
+        let ending = logs.update_one(doc! { ID: CHANGES }, gone);
+        in_time(&self.model, ending.session(&mut self.session).into_future()).await?;
+        let changes = self.changes();
+        in_time(&self.model, changes.drop().into_future()).await?;
         for table in there.iter().flat_map(|log| &log.imaged) {
             match self.set_images(table, false).await {
-                Err(error) if told(&error).is_none() || is_passing(&error) => return Err(failed(error)),
+                Err(error) if told(&error).is_none() || is_passing(&error) => return Err(self.failed(&error)),
                 // It is gone, or never kept any.
                 Err(error) => tracing::debug!(%error, table, "it keeps no images to take away"),
                 Ok(()) => {}
             }
         }
         let own = doc! { ID: { "$in": [CHANGES, stream::UNTIL] } };
-        self.logs().delete_many(own).await.map_err(failed)?;
+        let logs = self.logs();
+        let taking = logs.delete_many(own).session(&mut self.session);
+        in_time(&self.model, taking.into_future()).await?;
         Ok(there.is_some())
+    }
+}
+
+/// The driver itself waits for an answer for ever.
+async fn answered<T>(asked: impl Future<Output = mongodb::error::Result<T>>) -> mongodb::error::Result<T> {
+    let answered = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
+    answered.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+}
+
+async fn in_time<T>(model: &Model, asked: impl Future<Output = mongodb::error::Result<T>>) -> Result<T, StoreError> {
+    answered(asked).await.map_err(|error| store_error(&error, model))
+}
+
+/// What the server itself says against it is a refusal.
+fn stopped(model: &Model, error: &Error) -> Stop {
+    match told(error) {
+        Some((_, reason)) if !is_passing(error) => Stop::Refused(reason),
+        _ => Stop::Failed(store_error(error, model)),
     }
 }
 

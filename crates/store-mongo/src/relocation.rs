@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use engine::Model;
 use engine::model::{Collection, FieldKind, Value};
 use engine::ports::change_log::ChangeLog;
-use engine::ports::relocation::{Part, Relocation};
+use engine::ports::relocation::{Part, Relocation, Turn};
 use engine::ports::store::StoreError;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::options::ReadConcern;
@@ -30,6 +30,8 @@ pub(crate) use place::Place;
 
 /// The document of [`META`] that has the mark of the move that fills the database.
 const MARK: &str = "move";
+/// The one that has what the end of the move has left.
+const MOVED: &str = "moved";
 /// Why a state can't be read to its end.
 const GIVEN_UP: &str = "MongoDB gave up the state that is copied, which it keeps no longer than `transactionLifetimeLimitSeconds`; \
                         raise that, or stop the servers and use `ninefold move`";
@@ -66,8 +68,12 @@ pub(crate) async fn start(shared: Arc<Shared>, model: Arc<Model>) -> Result<Mong
 
 /// The mark of the move that fills this database.
 pub(crate) async fn mark(database: &Database) -> mongodb::error::Result<Option<String>> {
+    meta(database, MARK).await
+}
+
+async fn meta(database: &Database, id: &str) -> mongodb::error::Result<Option<String>> {
     let meta = database.collection::<Document>(META);
-    let found = meta.find_one(doc! { ID: MARK }).await?;
+    let found = meta.find_one(doc! { ID: id }).await?;
     Ok(found.and_then(|found| found.get_str("value").ok().map(str::to_owned)))
 }
 
@@ -83,10 +89,10 @@ impl MongoRelocation {
         }
     }
 
-    async fn write<W: Work<Done = ()>>(&self, work: W) -> Result<(), StoreError> {
+    async fn write<W: Work<Done = bool>>(&self, work: W) -> Result<bool, StoreError> {
         let model = || Ok(Arc::clone(&self.model));
         let deadline = Instant::now() + PORTION_TIMEOUT;
-        self.shared.write(model, deadline, work, |(), _| ()).await
+        self.shared.write(model, deadline, work, |done, _| done).await
     }
 
     /// What a record of `table` refers to by `path` without its being there.
@@ -113,6 +119,11 @@ impl MongoRelocation {
 
 #[async_trait]
 impl Relocation for MongoRelocation {
+    async fn alone(&mut self) -> Result<(), StoreError> {
+        // MongoDB tells nobody who is connected.
+        Ok(())
+    }
+
     async fn count(&mut self, part: Part) -> Result<u64, StoreError> {
         let model = Arc::clone(&self.model);
         let place = Place::of(&model, part);
@@ -170,14 +181,13 @@ impl Relocation for MongoRelocation {
         found.map_err(|error| store_error(&error, &self.model))
     }
 
-    async fn begin(&mut self, mark: String) -> Result<(), StoreError> {
-        self.write(Put {
-            table: META,
-            gone: Vec::new(),
-            documents: Vec::new(),
-            mark,
-        })
-        .await
+    async fn moved(&mut self) -> Result<Option<String>, StoreError> {
+        let found = meta(&self.shared.database, MOVED).await;
+        found.map_err(|error| store_error(&error, &self.model))
+    }
+
+    async fn begin(&mut self, mark: String) -> Result<bool, StoreError> {
+        self.write(Begin { mark }).await
     }
 
     async fn put(
@@ -185,19 +195,19 @@ impl Relocation for MongoRelocation {
         part: Part,
         gone: Vec<Vec<Value>>,
         rows: Vec<Vec<Value>>,
-        mark: String,
-    ) -> Result<(), StoreError> {
+        turn: Turn,
+    ) -> Result<bool, StoreError> {
         let place = Place::of(&self.model, part);
         self.write(Put {
             table: place.table,
             gone: gone.iter().map(|key| place.at(key)).collect(),
             documents: rows.iter().map(|row| place.document(row)).collect(),
-            mark,
+            turn,
         })
         .await
     }
 
-    async fn finish(&mut self) -> Result<(), StoreError> {
+    async fn finish(&mut self, mark: &str, moved: String) -> Result<bool, StoreError> {
         for collection in &self.model.collections {
             for field in &collection.fields {
                 match &field.kind {
@@ -217,7 +227,29 @@ impl Relocation for MongoRelocation {
                 }
             }
         }
-        self.write(Complete).await
+        let mark = mark.to_owned();
+        self.write(Complete { mark, moved }).await
+    }
+}
+
+struct Begin {
+    mark: String,
+}
+
+impl Work for Begin {
+    type Done = bool;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<bool, StoreError> {
+        if session.find(META, doc! { ID: MARK }).await?.is_some() {
+            return Ok(false);
+        }
+        session.delete(META, doc! { ID: MOVED }).await?;
+        let mark = doc! { ID: MARK, "value": &self.mark };
+        session.insert(META, vec![mark]).await.map(|()| true)
+    }
+
+    fn counts(done: &bool) -> bool {
+        *done
     }
 }
 
@@ -227,43 +259,55 @@ struct Put<'a> {
     /// What finds those that go.
     gone: Vec<Document>,
     documents: Vec<Document>,
-    mark: String,
+    turn: Turn,
 }
 
 impl Work for Put<'_> {
-    type Done = ();
+    type Done = bool;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
+    async fn run(&self, session: &mut Session<'_>) -> Result<bool, StoreError> {
+        let from = doc! { ID: MARK, "value": &self.turn.from };
+        let to = doc! { "$set": { "value": &self.turn.to } };
+        if session.update(META, from, to).await? == 0 {
+            return Ok(false);
+        }
         for filter in &self.gone {
             session.delete(self.table, filter.clone()).await?;
         }
         if !self.documents.is_empty() {
             session.insert(self.table, self.documents.clone()).await?;
         }
-        session.put(META, doc! { ID: MARK, "value": &self.mark }).await
+        Ok(true)
     }
 
-    fn counts((): &()) -> bool {
-        true
+    fn counts(done: &bool) -> bool {
+        *done
     }
 }
 
-struct Complete;
+struct Complete {
+    mark: String,
+    moved: String,
+}
 
 impl Work for Complete {
-    type Done = ();
+    type Done = bool;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
+    async fn run(&self, session: &mut Session<'_>) -> Result<bool, StoreError> {
+        if session.delete(META, doc! { ID: MARK, "value": &self.mark }).await? == 0 {
+            return Ok(false);
+        }
         // Behind every position of the former database: those who come back start over.
         let position = DateTime::now().timestamp_millis().saturating_mul(1000);
         let behind = doc! { ID: POSITION, "value": { "$lt": position } };
         session
             .update(META, behind, doc! { "$set": { "value": position } })
             .await?;
-        session.delete(META, doc! { ID: MARK }).await.map(|_| ())
+        session.put(META, doc! { ID: MOVED, "value": &self.moved }).await?;
+        Ok(true)
     }
 
-    fn counts((): &()) -> bool {
-        true
+    fn counts(done: &bool) -> bool {
+        *done
     }
 }

@@ -6,19 +6,18 @@ use engine::ports::change_log::Entry;
 use engine::ports::relocation::Part;
 use engine::ports::store::StoreError;
 
-use crate::compile::{self, LogTable, Statement};
+use crate::compile::{LogTable, NOTE};
+use crate::relocation;
 use crate::session::Session;
 
 /// `None` where there is no log, or none that stands.
 pub(crate) async fn note(session: &mut impl Session) -> Result<Option<String>, StoreError> {
-    let statement = compile::note(session.dialect());
-    read(session, statement).await
+    let note = relocation::meta(session, NOTE).await?;
+    Ok(note.filter(|note| !note.is_empty()))
 }
 
 pub(crate) async fn renote(session: &mut impl Session, from: &str, to: &str) -> Result<bool, StoreError> {
-    let (from, to) = (Value::text(from), Value::text(to));
-    let statement = compile::renote(session.dialect(), &from, &to);
-    Ok(session.execute(statement).await? > 0)
+    relocation::exchange(session, NOTE, from, to).await
 }
 
 pub(crate) async fn entries(
@@ -45,10 +44,11 @@ pub(crate) async fn forget(
     model: &Model,
     part: Part,
     numbers: &[i64],
-    expected: &str,
+    from: &str,
+    to: &str,
 ) -> Result<bool, StoreError> {
-    let statement = compile::keep_note(session.dialect());
-    if read(session, statement).await?.as_deref() != Some(expected) {
+    // First: nobody changes the note before the transaction ends.
+    if !renote(session, from, to).await? {
         return Ok(false);
     }
     let table = LogTable::of(model, part);
@@ -60,10 +60,4 @@ pub(crate) async fn forget(
         rest = more;
     }
     Ok(true)
-}
-
-async fn read(session: &mut impl Session, statement: Statement<'_>) -> Result<Option<String>, StoreError> {
-    let rows = session.query(statement).await?;
-    let value = rows.first().and_then(|row| row.first()).and_then(Value::as_text);
-    Ok(value.filter(|note| !note.is_empty()).map(str::to_owned))
 }

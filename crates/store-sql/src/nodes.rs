@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::future::ready;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -89,12 +90,14 @@ pub(crate) trait Boards: Send + Sync + 'static {
 
 /// This node's part in it, for as long as the store is open.
 pub(crate) struct Node {
+    number: Arc<AtomicI64>,
     stop: watch::Sender<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Member<B: Boards> {
     boards: B,
+    number: Arc<AtomicI64>,
     feed: Arc<Feed>,
     model: Arc<RwLock<Arc<Model>>>,
     stopped: watch::Receiver<bool>,
@@ -141,8 +144,10 @@ impl Node {
     ) -> (Self, impl Future<Output = ()>) {
         let (stop, stopped) = watch::channel(false);
         let (joined, waiting) = oneshot::channel();
+        let number = Arc::new(AtomicI64::new(0));
         let member = Member {
             boards,
+            number: Arc::clone(&number),
             feed,
             model,
             stopped,
@@ -152,10 +157,16 @@ impl Node {
             joined: Some(joined),
         };
         let node = Self {
+            number,
             stop,
             task: Mutex::new(Some(tokio::spawn(member.run()))),
         };
         (node, waiting.map(drop))
+    }
+
+    /// By which others know this node, from before it has its lock; 0: not yet.
+    pub(crate) fn number(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.number)
     }
 
     /// Posts what is left, and takes leave.
@@ -214,6 +225,7 @@ impl<B: Boards> Member<B> {
     /// Takes part until it is stopped, or the connection fails.
     async fn attend(&mut self, mut board: B::Board) -> Result<(), String> {
         let node = number();
+        self.number.store(node, Ordering::Relaxed);
         within(board.join(node)).await?;
         let last = within(board.last()).await?;
         let mut others = self.look(&mut board, node).await?;

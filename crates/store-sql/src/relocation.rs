@@ -2,14 +2,16 @@
 
 use engine::Model;
 use engine::model::Value;
-use engine::ports::relocation::Part;
+use engine::ports::relocation::{Part, Turn};
 use engine::ports::store::StoreError;
 
-use crate::compile::PartTable;
+use crate::compile::{self, PartTable};
 use crate::session::Session;
 
 /// Under this key `_ninefold_meta` has the mark of the move that fills the database.
 pub(crate) const MARK: &str = "move";
+/// Under this key it has what the end of the move has left.
+pub(crate) const MOVED: &str = "moved";
 
 pub(crate) async fn count(session: &mut impl Session, model: &Model, part: Part) -> Result<u64, StoreError> {
     let statement = PartTable::of(model, part).count(session.dialect());
@@ -52,7 +54,12 @@ pub(crate) async fn put(
     part: Part,
     gone: &[Vec<Value>],
     rows: &[Vec<Value>],
-) -> Result<(), StoreError> {
+    turn: &Turn,
+) -> Result<bool, StoreError> {
+    // First: who comes second waits here, and finds another mark.
+    if !exchange(session, MARK, &turn.from, &turn.to).await? {
+        return Ok(false);
+    }
     let table = PartTable::of(model, part);
     for key in gone {
         session.execute(table.delete(session.dialect(), key)).await?;
@@ -60,5 +67,26 @@ pub(crate) async fn put(
     for statement in table.inserts(session.dialect(), rows) {
         session.execute(statement).await?;
     }
-    Ok(())
+    Ok(true)
+}
+
+/// What is kept under a key of `_ninefold_meta`.
+pub(crate) async fn meta(session: &mut impl Session, key: &str) -> Result<Option<String>, StoreError> {
+    let rows = session.query(compile::meta(session.dialect(), key)).await?;
+    let value = rows.first().and_then(|row| row.first()).and_then(Value::as_text);
+    Ok(value.map(str::to_owned))
+}
+
+/// Answers whether it was `from`. `to` is something else.
+pub(crate) async fn exchange(session: &mut impl Session, key: &str, from: &str, to: &str) -> Result<bool, StoreError> {
+    let (from, to) = (Value::text(from), Value::text(to));
+    let statement = compile::exchange(session.dialect(), key, &from, &to);
+    Ok(session.execute(statement).await? > 0)
+}
+
+/// Takes the mark away, if it is this. Answers whether it is.
+pub(crate) async fn unmark(session: &mut impl Session, mark: &str) -> Result<bool, StoreError> {
+    let mark = Value::text(mark);
+    let statement = compile::take(session.dialect(), MARK, &mark);
+    Ok(session.execute(statement).await? > 0)
 }

@@ -8,28 +8,28 @@
 //! side by side once more, and then compared as a whole. Only then the target is complete.
 //!
 //! That no row is lost: an entry of the log is forgotten only when the target has committed what was read of its row after
-//! the entry was; what is committed to the source later than that has an entry of its own.
-
-use sha2::{Digest, Sha256};
+//! the entry was; what is committed to the source later than that has an entry of its own. Each step of the target finds the mark that the last
+//! one has left: of two runs at once the former stops. Before the end nobody else is connected, and from then on the log stays empty.
 
 use crate::access::Permit;
 use crate::error::{Error, ErrorCode};
-use crate::model::Structure;
 use crate::operations::Ctx;
 use crate::pipeline::{Engine, Moment};
 use crate::ports::relocation::{Part, Relocate, Relocation};
 use crate::ports::store::StoreError;
 
-use mark::{Mark, Step, hexadecimal, key_text};
+use mark::{Ended, Mark, Step, key_text};
+use portion::Portion;
 use tally::Tally;
+use target::Stepped;
 
 mod follow;
 mod mark;
 mod merge;
+mod portion;
 mod tally;
+mod target;
 
-/// Rows that one transaction takes.
-const PORTION: u32 = 1000;
 /// How often all is gone through while a source that has no log is served, and below how many changes that is over.
 const ROUNDS_AHEAD_MAX: usize = 3;
 const CHANGES_FEW: u64 = 1000;
@@ -90,6 +90,11 @@ struct Relocating<'e> {
     parts: Vec<Part>,
     /// What the source's log of changes is noted with, as long as it is this move's.
     note: Option<String>,
+    /// Which run this is, and how many steps of the target it has taken.
+    run: String,
+    steps: u64,
+    /// What the target is marked with.
+    marked: String,
 }
 
 impl Engine {
@@ -126,6 +131,9 @@ impl Engine {
             to: target,
             parts,
             note: None,
+            run: self.clock().new_id().to_string(),
+            steps: 0,
+            marked: String::new(),
         };
         relocating.run(name, extent, told).await
     }
@@ -272,9 +280,23 @@ impl Relocating<'_> {
             }
             None => self.read_all(mark, moved, told).await?,
         }
-        let finished = self.to.finish().await;
-        self.settled(finished)?;
-        self.end_log().await
+        self.alone().await?;
+        let ended = Ended {
+            from: mark.from.clone(),
+            note: self.note.clone(),
+        };
+        let finished = self.to.finish(&self.marked, ended.text()).await;
+        if !self.settled(finished)? {
+            return Err(overtaken());
+        }
+        self.end_log().await;
+        Ok(())
+    }
+
+    /// Sees that nobody else has either database.
+    async fn alone(&mut self) -> Result<(), Error> {
+        let alone = [self.from.alone().await, self.to.alone().await];
+        alone.into_iter().try_for_each(|alone| self.settled(alone))
     }
 
     /// Copies what is not copied yet, and compares both databases as a whole.
@@ -308,52 +330,6 @@ impl Relocating<'_> {
         Ok(whole)
     }
 
-    /// Where to go on.
-    async fn start(&mut self, name: &str) -> Result<Mark, Error> {
-        let found = self.to.mark().await;
-        if let Some(found) = self.settled(found)? {
-            let mark: Mark = serde_json::from_str(&found).map_err(|_| unfit("its mark can't be read"))?;
-            if mark.from != name {
-                return Err(unfit(&format!("it is being filled from {}", mark.from)));
-            }
-            let is_same = mark.structure.as_ref().is_none_or(|found| *found == self.structure());
-            return if is_same { Ok(mark) } else { Err(of_another_schema()) };
-        }
-        for part in self.parts.clone() {
-            let found = self.to.read(part, None, 1).await;
-            if !self.settled(found)?.is_empty() {
-                let part = part.name(&self.moment.model);
-                return Err(unfit(&format!("it has {part} already; move to an empty database")));
-            }
-        }
-        let mark = Mark {
-            from: name.to_owned(),
-            part: self.parts[0].name(&self.moment.model),
-            after: None,
-            done: 0,
-            structure: Some(self.structure()),
-            step: Step::Copying,
-            again: false,
-            log: None,
-        };
-        let begun = self.to.begin(mark.text()).await;
-        self.settled(begun)?;
-        Ok(mark)
-    }
-
-    /// What is moved, as far as it is Ninefold's to make.
-    fn structure(&self) -> String {
-        let structure = Structure::of(&self.moment.model);
-        let json = serde_json::to_vec(&structure).expect("a structure is plain data");
-        hexadecimal(&Sha256::digest(json))
-    }
-
-    /// Which part is under way.
-    fn place_of(&self, mark: &Mark) -> Result<usize, Error> {
-        let mut names = self.parts.iter().map(|part| part.name(&self.moment.model));
-        names.position(|name| name == mark.part).ok_or_else(of_another_schema)
-    }
-
     /// Answers whether nothing that was read was in the way of something else.
     async fn copy(&mut self, mark: &mut Mark, told: &mut (dyn FnMut(u64) + Send)) -> Result<bool, Error> {
         let mut is_whole = true;
@@ -361,22 +337,21 @@ impl Relocating<'_> {
         let mut after = self.key_after(mark)?;
         for part in self.parts.clone().into_iter().skip(first) {
             mark.part = part.name(&self.moment.model);
+            let mut portion = Portion::default();
             loop {
-                let rows = self.from.read(part, after.clone(), PORTION).await;
+                let rows = self.from.read(part, after.clone(), portion.rows()).await;
                 let rows = self.settled(rows)?;
                 let Some(last) = rows.last() else { break };
+                portion.came(&rows);
                 let key = part.key(&self.moment.model, last);
                 mark.after = Some(key_text(&key));
                 mark.done += rows.len() as u64;
                 after = Some(key);
-                match self.to.put(part, Vec::new(), rows, mark.text()).await {
-                    // What is unique was another record's when that one was read.
-                    Err(StoreError::UniqueViolation { .. }) => is_whole = false,
-                    put => self.settled(put)?,
-                }
+                // What is unique was another record's when that one was read.
+                is_whole &= self.step(part, Vec::new(), rows, mark).await? == Stepped::Done;
                 told(mark.done);
             }
-            after = None;
+            (after, mark.after) = (None, None);
         }
         Ok(is_whole)
     }
@@ -398,7 +373,14 @@ fn unfit(why: &str) -> Error {
 }
 
 fn of_another_schema() -> Error {
-    unfit("its schema was another when the move began")
+    unfit("the schema was another when the move began; go on with that schema, or empty the database and begin anew")
+}
+
+fn overtaken() -> Error {
+    Error::new(
+        ErrorCode::Invalid,
+        "another run of this move goes on with the new database; only one can",
+    )
 }
 
 fn differs(part: &str, source: Tally, target: Tally) -> Error {
@@ -408,5 +390,8 @@ fn differs(part: &str, source: Tally, target: Tally) -> Error {
         }
         (source, target) => format!("the databases differ: {source} {part} in the one, {target} in the other"),
     };
-    Error::new(ErrorCode::Invalid, message)
+    Error::new(
+        ErrorCode::Invalid,
+        message + "; empty the new one and begin anew, the old one is as it was",
+    )
 }

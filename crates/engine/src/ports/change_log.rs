@@ -47,8 +47,12 @@ pub trait ChangeLog: Send {
     /// Entries of a part behind the number `after`, by number.
     async fn entries(&mut self, part: Part, after: i64, limit: u32) -> Result<Vec<Entry>, StoreError>;
 
-    /// Forgets these entries, if the note is this one. Answers whether it is.
-    async fn forget(&mut self, part: Part, numbers: Vec<i64>, note: &str) -> Result<bool, StoreError>;
+    /// Forgets these entries, and puts a note in the place of another. Answers whether that was the note; nothing is forgotten
+    /// where it wasn't.
+    async fn forget(&mut self, part: Part, numbers: Vec<i64>, from: &str, to: String) -> Result<bool, StoreError>;
+
+    /// Whether all that writes the log of these parts is there as it was made.
+    async fn stands(&mut self, parts: &[Part]) -> Result<bool, StoreError>;
 
     /// Takes away the log, if there is one, and whatever keeps it. Answers whether there was one.
     async fn end(&mut self) -> Result<bool, StoreError>;

@@ -5,12 +5,13 @@
 //! - From [`Relocation::begin`] to [`Relocation::finish`] a database is incomplete: nobody else can open it, in this process
 //!   or another, before or after a crash. Relations may name records that are still to come.
 //! - [`Relocation::put`] takes away, keeps its rows and the mark in one step. A process that died goes on behind the mark that it finds.
-//! - [`Relocation::finish`] refuses a database whose relations name what isn't there.
+//!   Of two that go on at once one finds another mark than its own, and does nothing.
+//! - [`Relocation::finish`] refuses a database whose relations name what isn't there. What it leaves there says that it was moved.
 //! - What is written to a served database can be followed by a [`ChangeLog`], where it keeps one.
 
 use async_trait::async_trait;
 
-use crate::model::{CollectionId, FieldId, FieldKind, Model, Scalar, Value};
+use crate::model::{CollectionId, Field, FieldId, FieldKind, Model, Scalar, Value};
 use crate::ports::change_log::ChangeLog;
 use crate::ports::store::StoreError;
 
@@ -131,6 +132,21 @@ impl Part {
         }
     }
 
+    /// Where its rows are, and what each holds, in order: another text for each that differs.
+    pub fn layout(self, model: &Model) -> String {
+        match self {
+            Self::Records(collection) => {
+                let collection = model.collection(collection);
+                let field =
+                    |field: &Field| format!("{} {} {:?} {}", field.name, field.column, field.kind, field.required);
+                let fields: Vec<_> = collection.stored().map(field).collect();
+                format!("{} {:?} ({})", collection.table, collection.key, fields.join(", "))
+            }
+            Self::Links(collection, field) => format!("{:?}", model.collection(collection).field(field).kind),
+            Self::Reserved(reserved) => format!("{:?}", reserved.fields()),
+        }
+    }
+
     /// The key of a row.
     pub fn key(self, model: &Model, row: &[Value]) -> Vec<Value> {
         match self {
@@ -145,8 +161,19 @@ impl Part {
     }
 }
 
+/// From one mark to the next, which is another one each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    pub from: String,
+    pub to: String,
+}
+
 #[async_trait]
 pub trait Relocation: Send {
+    /// # Errors
+    /// Others are connected to the database, as far as it tells that: [`StoreError::Unavailable`], with a sentence for people.
+    async fn alone(&mut self) -> Result<(), StoreError>;
+
     async fn count(&mut self, part: Part) -> Result<u64, StoreError>;
 
     /// Rows behind the key `after`, or the first, by key.
@@ -161,10 +188,14 @@ pub trait Relocation: Send {
     /// The mark of the move that fills this database; `None` of one that is complete.
     async fn mark(&mut self) -> Result<Option<String>, StoreError>;
 
-    /// Makes the database incomplete.
-    async fn begin(&mut self, mark: String) -> Result<(), StoreError>;
+    /// What the end of a move has left here.
+    async fn moved(&mut self) -> Result<Option<String>, StoreError>;
 
-    /// Takes away the rows with the keys `gone`, if they are there, and then keeps `rows`.
+    /// Makes the database incomplete. Answers whether it had no mark.
+    async fn begin(&mut self, mark: String) -> Result<bool, StoreError>;
+
+    /// Takes away the rows with the keys `gone`, if they are there, and then keeps `rows`. Answers whether the mark was the one
+    /// that the turn begins with; nothing is done where it isn't.
     ///
     /// # Errors
     /// Also where a row, or what is unique in it, is there already: [`StoreError::UniqueViolation`].
@@ -173,9 +204,10 @@ pub trait Relocation: Send {
         part: Part,
         gone: Vec<Vec<Value>>,
         rows: Vec<Vec<Value>>,
-        mark: String,
-    ) -> Result<(), StoreError>;
+        turn: Turn,
+    ) -> Result<bool, StoreError>;
 
-    /// Makes the database complete, durably.
-    async fn finish(&mut self) -> Result<(), StoreError>;
+    /// Makes the database complete, durably, and leaves `moved` there. Answers whether the mark was this one; nothing is done where it
+    /// isn't.
+    async fn finish(&mut self, mark: &str, moved: String) -> Result<bool, StoreError>;
 }

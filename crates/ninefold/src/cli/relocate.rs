@@ -69,7 +69,7 @@ impl Move {
         let moved = tokio::select! {
             moved = relocation.run(&mut told) => moved,
             () = stop.cancelled() => {
-                Err(Failure::mistake("stopped; the new database is incomplete").help("run it again to go on"))
+                Err(Failure::mistake("stopped before the end was reported").help("run it again to go on, or to hear that it is done"))
             }
         };
         drop(progress);

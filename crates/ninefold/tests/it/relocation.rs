@@ -114,6 +114,72 @@ async fn assert_knows(application: &TempDir, database: &str, refresh: &str) -> S
     refreshed.json()["refreshToken"].as_str().unwrap().to_owned()
 }
 
+/// Until a move has begun to fill the database.
+async fn until_begun(url: &str) {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    let _connection = tokio::spawn(connection);
+    let is_begun = async || {
+        let found = client.query("SELECT FROM _ninefold_meta WHERE key = 'move'", &[]).await;
+        found.is_ok_and(|rows| !rows.is_empty())
+    };
+    while !is_begun().await {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Of two at once one stops, and says why; and when all is done, that is said to who asks for it once more.
+#[tokio::test]
+async fn only_one_of_two_goes_on_and_none_after_the_end() {
+    let application = folder(SCHEMA);
+    let dir = text(application.path());
+    fill(&application, 3000).await;
+    let (postgres, from) = (Database::new(), "sqlite:data/app.db");
+    let to = postgres.url();
+    let moving = || run(["move", dir, "--to", to, "--online"]);
+    let second = async {
+        until_begun(to).await;
+        moving().await
+    };
+    let (one, other) = tokio::join!(moving(), second);
+    for finished in [&one, &other] {
+        let is_told =
+            finished.stderr.contains("another run of this move") || finished.stderr.contains("is another or gone");
+        assert!(finished.code == Some(0) || is_told, "{}", finished.stderr);
+    }
+    assert!(
+        [&one, &other].iter().any(|finished| finished.code == Some(0)),
+        "{}{}",
+        one.stderr,
+        other.stderr
+    );
+    well(["move", dir, "--to", to]).await;
+    assert_eq!(export(dir, to).await, export(dir, from).await);
+    let again = run(["move", dir, "--to", to]).await;
+    assert_eq!(again.code, Some(1), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("of that nothing is left to do"),
+        "{}",
+        again.stderr
+    );
+}
+
+/// A server is known by more than what its URL calls its connections.
+#[tokio::test]
+async fn a_server_by_any_name_is_noticed() {
+    let application = folder(SCHEMA);
+    let dir = text(application.path());
+    let (postgres, other) = (Database::new(), Database::new());
+    let url = |name: &str| {
+        let separator = if postgres.url().contains('?') { '&' } else { '?' };
+        format!("{}{separator}application_name={name}", postgres.url())
+    };
+    let server = Server::start("serve", application.path(), &["--database", &url("shop"), "--migrate"]).await;
+    let refused = run(["move", dir, "--database", &url("mover"), "--to", other.url()]).await;
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("stop the servers first"), "{}", refused.stderr);
+    drop(server);
+}
+
 #[tokio::test]
 async fn from_sqlite_to_postgresql_and_back() {
     let application = folder(SCHEMA);

@@ -18,7 +18,7 @@ use mongodb::error::Error;
 use mongodb::options::FullDocumentBeforeChangeType;
 use uuid::Uuid;
 
-use super::{ANSWER_TIMEOUT, Log, Row};
+use super::{Log, Row, in_time};
 use crate::compile::path::ID;
 use crate::error::{told, unavailable};
 use crate::relocation::{MongoRelocation, Place};
@@ -132,9 +132,8 @@ impl MongoRelocation {
             true => self.end_log().await.map(|_| ()),
             false => Ok(()),
         };
-        let released = turn.release().await;
-        ended?;
-        released.map_err(|error| self.failed(&error))
+        let released = self.give_back(turn).await;
+        ended.and(released)
     }
 
     async fn read_stream(&mut self, log: &Log) -> Result<Read, StoreError> {
@@ -185,7 +184,7 @@ impl MongoRelocation {
 
     /// Keeps what was told between two tokens. Answers whether nobody else has come that far.
     async fn gathered(
-        &self,
+        &mut self,
         log: &Log,
         rows: Vec<Row>,
         from: &ResumeToken,
@@ -193,22 +192,37 @@ impl MongoRelocation {
     ) -> Result<bool, StoreError> {
         let logs = self.logs();
         let here = doc! { ID: CHANGES, "log": &log.log, "token": bson(from)? };
+        let mut numbers = 0..0;
         if !rows.is_empty() {
             // Numbers of its own, whoever else gathers.
             let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
             let counting = logs.find_one_and_update(here.clone(), doc! { "$inc": { "next": count } });
-            let Some(found) = self.in_time(counting.into_future()).await? else {
+            let counting = counting.session(&mut self.session).into_future();
+            let Some(found) = in_time(&self.model, counting).await? else {
                 return Ok(false);
             };
-            let entries = (found.next..).zip(rows);
+            numbers = found.next..found.next + count;
+            let entries = numbers.clone().zip(rows);
             let entries = entries.map(
                 |(number, Row { table, row })| doc! { "log": &log.log, "table": table, "number": number, "row": row },
             );
             let changes = self.changes();
-            self.in_time(changes.insert_many(entries).into_future()).await?;
+            let inserting = changes.insert_many(entries).session(&mut self.session);
+            in_time(&self.model, inserting.into_future()).await?;
         }
         let moving = logs.update_one(here, doc! { "$set": { "token": bson(to)? } });
-        Ok(self.in_time(moving.into_future()).await?.matched_count > 0)
+        let moving = moving.session(&mut self.session).into_future();
+        if in_time(&self.model, moving).await?.matched_count > 0 {
+            return Ok(true);
+        }
+        if !numbers.is_empty() {
+            // The other has told the same. Of a log that has gone nobody else would take them away.
+            let these = doc! { "log": &log.log, "number": { "$gte": numbers.start, "$lt": numbers.end } };
+            let changes = self.changes();
+            let taking = changes.delete_many(these).session(&mut self.session);
+            in_time(&self.model, taking.into_future()).await?;
+        }
+        Ok(false)
     }
 
     fn lost(&self, error: &Error) -> Result<Read, StoreError> {
@@ -226,9 +240,7 @@ impl MongoRelocation {
         let document = doc! { ID: UNTIL, "value": &now };
         let writing = meta.replace_one(doc! { ID: UNTIL }, document).upsert(true);
         let writing = writing.session(&mut self.session).into_future();
-        let written = tokio::time::timeout(ANSWER_TIMEOUT, writing).await;
-        let written = written.map_err(|_| StoreError::Timeout)?;
-        written.map_err(|error| self.failed(&error))?;
+        in_time(&self.model, writing).await?;
         Ok(now)
     }
 }

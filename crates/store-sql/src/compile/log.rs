@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use engine::Model;
 use engine::model::Value;
 use engine::ports::relocation::Part;
+use sha2::{Digest, Sha256};
 
 use super::DialectRef;
 use super::part::PartTable;
@@ -16,6 +17,9 @@ pub(crate) const LOG: &str = "_ninefold_change_";
 /// Under this key `_ninefold_meta` has the log's note; an empty one until the log stands.
 pub(crate) const NOTE: &str = "changes";
 
+/// As many as tell the tables of a database apart.
+const HASH_BYTES: usize = 8;
+
 /// Where the changes of a part are logged.
 pub(crate) struct LogTable<'a> {
     pub(crate) name: String,
@@ -26,10 +30,12 @@ pub(crate) struct LogTable<'a> {
 
 impl<'a> LogTable<'a> {
     pub(crate) fn of(model: &'a Model, part: Part) -> Self {
-        let place = Part::all(model).iter().position(|found| *found == part);
         let table = PartTable::of(model, part);
+        // A name of any length, of which no two may be the same in any database's eyes.
+        let hash = Sha256::digest(table.name());
+        let hash: String = hash[..HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
         Self {
-            name: format!("{LOG}{}", place.expect("it is one of the model's parts")),
+            name: format!("{LOG}{hash}"),
             of: table.name(),
             key: table.key(),
         }
@@ -81,34 +87,32 @@ impl<'a> LogTable<'a> {
     }
 }
 
-/// The note, and nobody changes it before the transaction ends.
-pub(crate) fn keep_note(dialect: DialectRef) -> Statement<'static> {
+/// What `_ninefold_meta` has under a key.
+pub(crate) fn meta(dialect: DialectRef, key: &str) -> Statement<'static> {
     let mut sql = Sql::new(dialect);
-    note_column(&mut sql);
-    let for_update = sql.dialect.for_update();
-    sql.push(for_update);
-    sql.finish()
-}
-
-pub(crate) fn note(dialect: DialectRef) -> Statement<'static> {
-    let mut sql = Sql::new(dialect);
-    note_column(&mut sql);
-    sql.finish()
-}
-
-fn note_column(sql: &mut Sql<'_>) {
     sql.column(Kind::Text);
     sql.push("SELECT value FROM _ninefold_meta WHERE ")
         .name("key")
         .push(" = ");
-    sql.constant(&Value::text(NOTE));
+    sql.constant(&Value::text(key));
+    sql.finish()
 }
 
-pub(crate) fn renote<'n>(dialect: DialectRef, from: &'n Value, to: &'n Value) -> Statement<'n> {
+/// Puts something in the place of what `_ninefold_meta` is to have under a key.
+pub(crate) fn exchange<'n>(dialect: DialectRef, key: &str, from: &'n Value, to: &'n Value) -> Statement<'n> {
     let mut sql = Sql::new(dialect);
     sql.push("UPDATE _ninefold_meta SET value = ").assign(Cow::Borrowed(to));
     sql.push(" WHERE ").name("key").push(" = ");
-    sql.constant(&Value::text(NOTE));
+    sql.constant(&Value::text(key));
     sql.push(" AND value = ").bind(Cow::Borrowed(from));
+    sql.finish()
+}
+
+/// Takes away what `_ninefold_meta` has under a key, if it is this.
+pub(crate) fn take<'n>(dialect: DialectRef, key: &str, value: &'n Value) -> Statement<'n> {
+    let mut sql = Sql::new(dialect);
+    sql.push("DELETE FROM _ninefold_meta WHERE ").name("key").push(" = ");
+    sql.constant(&Value::text(key));
+    sql.push(" AND value = ").bind(Cow::Borrowed(value));
     sql.finish()
 }

@@ -22,7 +22,7 @@ pub(crate) use claims::{claimed, forget_claim, keep_claim, purge_claims};
 pub(crate) use engine::model::kind::{Kind, key_field};
 pub(crate) use join::{PAGE_END, RECORDS_MAX, is_one_statement};
 pub(crate) use links::Links;
-pub(crate) use log::{LOG, LogTable, NOTE, keep_note, note, renote};
+pub(crate) use log::{LOG, LogTable, NOTE, exchange, meta, take};
 pub(crate) use part::PartTable;
 pub(crate) use predicate::Frame;
 pub(crate) use read::{Layout, count, get, list};

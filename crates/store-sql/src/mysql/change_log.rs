@@ -23,6 +23,8 @@ const ATTEMPT_SECONDS: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long to wait for a migration.
 const LOCK_SECONDS: u32 = 60;
+/// Each has a trigger of its own.
+const EVENTS: [&str; 3] = ["insert", "update", "delete"];
 /// The user may make no triggers, or none beside a binary log, or no tables.
 const DENIED: [u16; 4] = [1044, 1142, 1227, 1419];
 
@@ -48,11 +50,25 @@ impl ChangeLog for MySqlRelocation {
         change_log::entries(&mut session, model, part, after, limit).await
     }
 
-    async fn forget(&mut self, part: Part, numbers: Vec<i64>, note: &str) -> Result<bool, StoreError> {
+    async fn forget(&mut self, part: Part, numbers: Vec<i64>, from: &str, to: String) -> Result<bool, StoreError> {
         self.command("START TRANSACTION").await?;
         let (mut session, model) = self.session();
-        let done = change_log::forget(&mut session, model, part, &numbers, note).await;
+        let done = change_log::forget(&mut session, model, part, &numbers, from, &to).await;
         self.ended(done).await
+    }
+
+    async fn stands(&mut self, parts: &[Part]) -> Result<bool, StoreError> {
+        let model = std::sync::Arc::clone(&self.model);
+        let sql = "SELECT event_object_table, trigger_name FROM information_schema.triggers \
+                   WHERE trigger_schema = DATABASE() AND LEFT(trigger_name, CHAR_LENGTH(?)) = ?";
+        let found: Vec<(String, String)> = self.connection.conn.exec(sql, (LOG, LOG)).await.map_err(failed)?;
+        let is_followed = |table: &LogTable<'_>| {
+            EVENTS.iter().all(|event| {
+                let name = format!("{}_{event}", table.name);
+                found.iter().any(|(of, trigger)| *of == table.of && *trigger == name)
+            })
+        };
+        Ok(parts.iter().all(|part| is_followed(&LogTable::of(&model, *part))))
     }
 
     async fn end(&mut self) -> Result<bool, StoreError> {
@@ -184,16 +200,17 @@ fn definitions(dialect: &'static MySql, table: &LogTable<'_>) -> [String; 4] {
         format!("CREATE TRIGGER {name}_{event} AFTER {on} ON {of} FOR EACH ROW {body}")
     };
     let log = |row: &str| format!("INSERT INTO {name} ({columns}) VALUES ({row})");
+    let [insert, update, delete] = EVENTS;
     [
         format!(
             "CREATE TABLE {name} (number bigint NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE = InnoDB \
              SELECT {selected} FROM {of} WHERE FALSE"
         ),
-        trigger("insert", &log(&new)),
+        trigger(insert, &log(&new)),
         trigger(
-            "update",
+            update,
             &format!("BEGIN {}; IF NOT ({same}) THEN {}; END IF; END", log(&new), log(&old)),
         ),
-        trigger("delete", &log(&old)),
+        trigger(delete, &log(&old)),
     ]
 }

@@ -12,7 +12,7 @@ use crate::migrate::mysql::system;
 use crate::nodes::{Board, Boards, Entry, READ_MAX};
 
 /// The format that has the tables.
-const FORMAT_MIN: i64 = 2;
+pub(super) const FORMAT_MIN: i64 = 2;
 /// Nothing else tells of an entry.
 const INTERVAL: Duration = Duration::from_millis(250);
 

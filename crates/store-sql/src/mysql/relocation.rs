@@ -1,5 +1,6 @@
 //! Moving a database's data, on MySQL: on a connection for which the server doesn't look after references. The end does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,18 +8,19 @@ use async_trait::async_trait;
 use engine::Model;
 use engine::model::Value;
 use engine::ports::change_log::ChangeLog;
-use engine::ports::relocation::{Part, Relocation};
+use engine::ports::relocation::{Part, Relocation, Turn};
 use engine::ports::store::StoreError;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Error, Row};
 
 use super::MySqlStore;
 use super::error::{described, unavailable};
-use super::pool::Connection;
+use super::nodes::FORMAT_MIN;
+use super::pool::{Connection, Pool};
 use super::session::MySqlSession;
 use crate::dialect::Server;
 use crate::migrate::mysql::system;
-use crate::relocation::{self, MARK};
+use crate::relocation::{self, MARK, MOVED};
 
 /// How long to wait until the server has noticed that others are gone.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +29,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct MySqlRelocation {
     pub(super) connection: Connection,
     pub(super) model: Arc<Model>,
+    pool: Arc<Pool>,
 }
 
 /// # Errors
@@ -48,16 +51,15 @@ pub(super) async fn start(
     session
         .command(&format!("SET foreign_key_checks = 0, {unlimited} = 0"))
         .await?;
+    let mut relocation = MySqlRelocation {
+        connection,
+        model,
+        pool: Arc::clone(&store.pool),
+    };
     if !is_served {
-        let others = await_others(&mut connection, || store.pool.wire().own()).await;
-        let others = others.map_err(|error| StoreError::Failed(described(&error)))?;
-        if others > 0 {
-            return Err(unavailable(&format!(
-                "others have {others} connections to it open; stop the servers first"
-            )));
-        }
+        relocation.alone().await?;
     }
-    Ok(MySqlRelocation { connection, model })
+    Ok(relocation)
 }
 
 /// How many connections to the database others have, when they have had the time to end them. Servers can't be told from
@@ -74,7 +76,8 @@ pub(super) async fn await_others(
         let here = all
             .iter()
             .filter(|row| row.get::<Option<String>, _>("db").flatten() == database);
-        let connected: Vec<u32> = here.filter_map(|row| row.get("Id")).collect();
+        let mut connected: BTreeSet<u32> = here.filter_map(|row| row.get("Id")).collect();
+        connected.extend(nodes(connection).await?);
         let own = own();
         let others = connected.iter().filter(|id| !own.contains(id)).count();
         if others == 0 || began.elapsed() >= PATIENCE {
@@ -82,6 +85,16 @@ pub(super) async fn await_others(
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Connections by which servers are known to one another: those of another user are not in the list of processes for everybody.
+async fn nodes(connection: &mut Connection) -> Result<Vec<u32>, Error> {
+    if system::format(connection).await? < FORMAT_MIN {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT IS_USED_LOCK(CONCAT('_ninefold_node ', id)) FROM _ninefold_node";
+    let holders: Vec<Option<u32>> = connection.conn.query(sql).await?;
+    Ok(holders.into_iter().flatten().collect())
 }
 
 /// The mark of the move that fills this database.
@@ -106,10 +119,6 @@ impl MySqlRelocation {
         let sql = "INSERT INTO _ninefold_meta (`key`, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = ?";
         let set = self.connection.conn.exec_drop(sql, (key, value, value)).await;
         set.map_err(|error| StoreError::Failed(described(&error)))
-    }
-
-    async fn set_mark(&mut self, mark: &str) -> Result<(), StoreError> {
-        self.set(MARK, mark).await
     }
 
     pub(super) async fn ended<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
@@ -147,19 +156,43 @@ impl MySqlRelocation {
         Ok(())
     }
 
-    async fn complete(&mut self) -> Result<(), StoreError> {
+    async fn complete(&mut self, mark: &str, moved: &str) -> Result<bool, StoreError> {
+        if !relocation::unmark(&mut self.session().0, mark).await? {
+            return Ok(false);
+        }
         // Behind every position of the former database: those who come back start over.
         self.command(
             "UPDATE _ninefold_meta SET value = FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000000) WHERE `key` = 'position'",
         )
         .await?;
-        self.command(&format!("DELETE FROM _ninefold_meta WHERE `key` = '{MARK}'"))
-            .await
+        self.set(MOVED, moved).await.map(|()| true)
+    }
+
+    async fn set_mark(&mut self, mark: &str) -> Result<bool, StoreError> {
+        let sql = "INSERT IGNORE INTO _ninefold_meta (`key`, value) VALUES (?, ?)";
+        let marked = self.connection.conn.exec_drop(sql, (MARK, mark)).await;
+        marked.map_err(|error| StoreError::Failed(described(&error)))?;
+        if self.connection.conn.affected_rows() == 0 {
+            return Ok(false);
+        }
+        let forget = format!("DELETE FROM _ninefold_meta WHERE `key` = '{MOVED}'");
+        self.command(&forget).await.map(|()| true)
     }
 }
 
 #[async_trait]
 impl Relocation for MySqlRelocation {
+    async fn alone(&mut self) -> Result<(), StoreError> {
+        let pool = Arc::clone(&self.pool);
+        let others = await_others(&mut self.connection, || pool.wire().own()).await;
+        match others.map_err(|error| StoreError::Failed(described(&error)))? {
+            0 => Ok(()),
+            others => Err(unavailable(&format!(
+                "others have {others} connections to it open; stop the servers first"
+            ))),
+        }
+    }
+
     async fn count(&mut self, part: Part) -> Result<u64, StoreError> {
         let (mut session, model) = self.session();
         relocation::count(&mut session, model, part).await
@@ -184,8 +217,14 @@ impl Relocation for MySqlRelocation {
         found.map_err(|error| StoreError::Failed(described(&error)))
     }
 
-    async fn begin(&mut self, mark: String) -> Result<(), StoreError> {
-        self.set_mark(&mark).await
+    async fn moved(&mut self) -> Result<Option<String>, StoreError> {
+        relocation::meta(&mut self.session().0, MOVED).await
+    }
+
+    async fn begin(&mut self, mark: String) -> Result<bool, StoreError> {
+        self.command("START TRANSACTION").await?;
+        let done = self.set_mark(&mark).await;
+        self.ended(done).await
     }
 
     async fn put(
@@ -193,22 +232,18 @@ impl Relocation for MySqlRelocation {
         part: Part,
         gone: Vec<Vec<Value>>,
         rows: Vec<Vec<Value>>,
-        mark: String,
-    ) -> Result<(), StoreError> {
+        turn: Turn,
+    ) -> Result<bool, StoreError> {
         self.command("START TRANSACTION").await?;
         let (mut session, model) = self.session();
-        let done = relocation::put(&mut session, model, part, &gone, &rows).await;
-        let done = match done {
-            Ok(()) => self.set_mark(&mark).await,
-            Err(error) => Err(error),
-        };
+        let done = relocation::put(&mut session, model, part, &gone, &rows, &turn).await;
         self.ended(done).await
     }
 
-    async fn finish(&mut self) -> Result<(), StoreError> {
+    async fn finish(&mut self, mark: &str, moved: String) -> Result<bool, StoreError> {
         self.check_references().await?;
         self.command("START TRANSACTION").await?;
-        let done = self.complete().await;
+        let done = self.complete(mark, &moved).await;
         self.ended(done).await
     }
 }

@@ -39,11 +39,25 @@ impl ChangeLog for PostgresRelocation {
         change_log::entries(&mut session, model, part, after, limit).await
     }
 
-    async fn forget(&mut self, part: Part, numbers: Vec<i64>, note: &str) -> Result<bool, StoreError> {
+    async fn forget(&mut self, part: Part, numbers: Vec<i64>, from: &str, to: String) -> Result<bool, StoreError> {
         self.command("BEGIN").await?;
         let (mut session, model) = self.session();
-        let done = change_log::forget(&mut session, model, part, &numbers, note).await;
+        let done = change_log::forget(&mut session, model, part, &numbers, from, &to).await;
         self.transaction(done).await
+    }
+
+    async fn stands(&mut self, parts: &[Part]) -> Result<bool, StoreError> {
+        let tables = parts.iter().map(|part| LogTable::of(&self.model, *part));
+        let (tables, names): (Vec<_>, Vec<_>) = tables.map(|table| (table.of, table.name)).unzip();
+        // Whoever loads data without triggers turns them on again as they are by default: not always.
+        let sql = "SELECT count(*) FROM unnest($1::text[], $2::text[]) AS wanted (relname, tgname) \
+                   JOIN pg_class c ON c.relname = wanted.relname AND c.relnamespace = current_schema()::regnamespace \
+                   JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = wanted.tgname AND t.tgenabled = 'A' \
+                   WHERE NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid AND c.relkind = 'r')";
+        let counted = self.connection.client.query_one(sql, &[&tables, &names]).await;
+        let counted = counted.and_then(|row| row.try_get::<_, i64>(0));
+        let counted = counted.map_err(|error| self.failed(&error))?;
+        Ok(usize::try_from(counted) == Ok(parts.len()))
     }
 
     async fn end(&mut self) -> Result<bool, StoreError> {
@@ -78,8 +92,10 @@ impl PostgresRelocation {
     /// Answers the parts that can't be followed.
     async fn follow(&self, model: &Model) -> Result<Vec<Part>, Stop> {
         let client = &self.connection.client;
-        let sql = "SELECT current_schema()::text, array(SELECT relname::text FROM pg_class \
-                   WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p'))";
+        // Rows of tables that inherit are seen in the parent's, whose trigger doesn't fire for them.
+        let sql = "SELECT current_schema()::text, array(SELECT relname::text FROM pg_class c \
+                   WHERE relnamespace = current_schema()::regnamespace AND (relkind = 'p' OR relkind = 'r' \
+                   AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)))";
         let row = client.query_one(sql, &[]).await?;
         let (schema, tables): (String, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
         let mut without = Vec::new();

@@ -11,7 +11,7 @@ use crate::migrate::postgres::system;
 use crate::nodes::{Board, Boards, Entry, READ_MAX};
 
 /// The format that has the tables.
-const FORMAT_MIN: i64 = 2;
+pub(super) const FORMAT_MIN: i64 = 2;
 
 pub(super) struct PostgresBoards(pub(super) Arc<Pool>);
 

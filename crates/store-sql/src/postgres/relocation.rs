@@ -1,28 +1,38 @@
 //! Moving a schema's data, on PostgreSQL: without foreign keys until all of it is there.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use engine::Model;
 use engine::model::{FieldKind, Value};
 use engine::ports::change_log::ChangeLog;
-use engine::ports::relocation::{Part, Relocation};
+use engine::ports::relocation::{Part, Relocation, Turn};
 use engine::ports::store::StoreError;
 use tokio_postgres::Client;
 
-use super::PostgresStore;
 use super::error::{described, store_error, unavailable};
 use super::options::SERVING;
 use super::pool::Connection;
 use super::session::PostgresSession;
-use crate::relocation::{self, MARK};
+use super::{PostgresStore, nodes};
+use crate::migrate::postgres::system;
+use crate::nodes::Node;
+use crate::relocation::{self, MARK, MOVED};
 
 /// Under this key `_ninefold_meta` has the statements that make the foreign keys again.
 const FOREIGN_KEYS: &str = "move_foreign_keys";
+/// How long to wait until the server has noticed that others are gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct PostgresRelocation {
     pub(super) connection: Connection,
     pub(super) model: Arc<Model>,
+    /// This process among the nodes.
+    node: Option<Arc<AtomicI64>>,
 }
 
 /// # Errors
@@ -38,17 +48,16 @@ pub(super) async fn start(
     // It takes as long as it takes.
     let patient = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
     connection.client.batch_execute(patient).await.map_err(failed)?;
-    if is_served {
-        return Ok(PostgresRelocation { connection, model });
+    let node = store.node.get().map(Node::number);
+    let mut relocation = PostgresRelocation {
+        connection,
+        model,
+        node,
+    };
+    if !is_served {
+        relocation.alone().await?;
     }
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
-    let row = connection.client.query_one(sql, &[&SERVING]).await.map_err(failed)?;
-    match row.try_get::<_, i64>(0).map_err(failed)? {
-        0 => Ok(PostgresRelocation { connection, model }),
-        serving => Err(unavailable(&format!(
-            "Ninefold has {serving} connections to it open; stop the servers first"
-        ))),
-    }
+    Ok(relocation)
 }
 
 /// The mark of the move that fills this database.
@@ -97,8 +106,41 @@ impl PostgresRelocation {
         }
     }
 
+    /// How many connections servers have to the database.
+    async fn serving(&self) -> Result<usize, StoreError> {
+        let client = &self.connection.client;
+        let failed = |error: tokio_postgres::Error| self.failed(&error);
+        // A server's connections have its name, but for a URL that says another; its lock it has in any case.
+        let mut sql = "SELECT pid, 0::bigint FROM pg_stat_activity \
+                       WHERE datname = current_database() AND application_name = $1"
+            .to_owned();
+        if system::format(client).await.map_err(failed)? >= nodes::FORMAT_MIN {
+            sql += " UNION SELECT pid, id FROM _ninefold_node JOIN pg_locks ON (classid::bigint << 32) | objid::bigint = id \
+                     WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        }
+        let mut serving: HashMap<i32, bool> = HashMap::new();
+        for row in client.query(&sql, &[&SERVING]).await.map_err(failed)? {
+            let (pid, node): (i32, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+            // Not before the question: this process may have taken its place only now.
+            let own = self
+                .node
+                .as_ref()
+                .is_some_and(|own| own.load(Ordering::Relaxed) == node && node != 0);
+            *serving.entry(pid).or_insert(true) &= !own;
+        }
+        Ok(serving.values().filter(|serves| **serves).count())
+    }
+
     /// Takes away the foreign keys of our tables, and remembers how to make them again.
-    async fn take_foreign_keys(&self, mark: &str) -> Result<(), StoreError> {
+    async fn take_foreign_keys(&self, mark: &str) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO _ninefold_meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let marked = self.connection.client.execute(sql, &[&MARK, &mark]).await;
+        if marked.map_err(|error| self.failed(&error))? == 0 {
+            return Ok(false);
+        }
+        self.command(&format!("DELETE FROM _ninefold_meta WHERE key = '{MOVED}'"))
+            .await?;
         let failed = |error: tokio_postgres::Error| self.failed(&error);
         let tables = tables(&self.model);
         let sql = "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname), \
@@ -113,11 +155,13 @@ impl PostgresRelocation {
             again.push(row.try_get::<_, String>(1).map_err(failed)?);
         }
         let again = serde_json::to_string(&again).expect("texts are plain data");
-        self.set(FOREIGN_KEYS, &again).await?;
-        self.set(MARK, mark).await
+        self.set(FOREIGN_KEYS, &again).await.map(|()| true)
     }
 
-    async fn complete(&self) -> Result<(), StoreError> {
+    async fn complete(&mut self, mark: &str, moved: &str) -> Result<bool, StoreError> {
+        if !relocation::unmark(&mut self.session().0, mark).await? {
+            return Ok(false);
+        }
         let sql = "SELECT value FROM _ninefold_meta WHERE key = $1";
         let found = self.connection.client.query_opt(sql, &[&FOREIGN_KEYS]).await;
         let found = found.map_err(|error| self.failed(&error))?;
@@ -132,10 +176,9 @@ impl PostgresRelocation {
                    VALUES ('position', floor(extract(epoch FROM now()) * 1000000)::bigint::text) \
                    ON CONFLICT (key) DO UPDATE SET value = excluded.value";
         self.command(sql).await?;
-        self.command(&format!(
-            "DELETE FROM _ninefold_meta WHERE key IN ('{MARK}', '{FOREIGN_KEYS}')"
-        ))
-        .await
+        self.command(&format!("DELETE FROM _ninefold_meta WHERE key = '{FOREIGN_KEYS}'"))
+            .await?;
+        self.set(MOVED, moved).await.map(|()| true)
     }
 }
 
@@ -154,6 +197,21 @@ fn tables(model: &Model) -> Vec<&str> {
 
 #[async_trait]
 impl Relocation for PostgresRelocation {
+    async fn alone(&mut self) -> Result<(), StoreError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.serving().await? {
+                0 => return Ok(()),
+                serving if Instant::now() >= until => {
+                    return Err(unavailable(&format!(
+                        "Ninefold has {serving} connections to it open; stop the servers first"
+                    )));
+                }
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
     async fn count(&mut self, part: Part) -> Result<u64, StoreError> {
         let (mut session, model) = self.session();
         relocation::count(&mut session, model, part).await
@@ -177,7 +235,11 @@ impl Relocation for PostgresRelocation {
         mark(&self.connection.client).await.map_err(|error| self.failed(&error))
     }
 
-    async fn begin(&mut self, mark: String) -> Result<(), StoreError> {
+    async fn moved(&mut self) -> Result<Option<String>, StoreError> {
+        relocation::meta(&mut self.session().0, MOVED).await
+    }
+
+    async fn begin(&mut self, mark: String) -> Result<bool, StoreError> {
         self.command("BEGIN").await?;
         let done = self.take_foreign_keys(&mark).await;
         self.transaction(done).await
@@ -188,21 +250,17 @@ impl Relocation for PostgresRelocation {
         part: Part,
         gone: Vec<Vec<Value>>,
         rows: Vec<Vec<Value>>,
-        mark: String,
-    ) -> Result<(), StoreError> {
+        turn: Turn,
+    ) -> Result<bool, StoreError> {
         self.command("BEGIN").await?;
         let (mut session, model) = self.session();
-        let done = relocation::put(&mut session, model, part, &gone, &rows).await;
-        let done = match done {
-            Ok(()) => self.set(MARK, &mark).await,
-            Err(error) => Err(error),
-        };
+        let done = relocation::put(&mut session, model, part, &gone, &rows, &turn).await;
         self.transaction(done).await
     }
 
-    async fn finish(&mut self) -> Result<(), StoreError> {
+    async fn finish(&mut self, mark: &str, moved: String) -> Result<bool, StoreError> {
         self.command("BEGIN").await?;
-        let done = self.complete().await;
+        let done = self.complete(mark, &moved).await;
         self.transaction(done).await
     }
 }

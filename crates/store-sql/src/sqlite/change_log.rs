@@ -57,13 +57,25 @@ impl ChangeLog for SqliteRelocation {
         .await
     }
 
-    async fn forget(&mut self, part: Part, numbers: Vec<i64>, note: &str) -> Result<bool, StoreError> {
-        let note = note.to_owned();
+    async fn forget(&mut self, part: Part, numbers: Vec<i64>, from: &str, to: String) -> Result<bool, StoreError> {
+        let from = from.to_owned();
         self.run(move |connection, model| {
             transaction(connection, model, || {
                 let mut session = SqliteSession::reading(connection, model);
-                at_once(change_log::forget(&mut session, model, part, &numbers, &note))
+                at_once(change_log::forget(&mut session, model, part, &numbers, &from, &to))
             })
+        })
+        .await
+    }
+
+    async fn stands(&mut self, parts: &[Part]) -> Result<bool, StoreError> {
+        let parts = parts.to_vec();
+        self.run(move |connection, model| {
+            let tables = parts.iter().map(|part| LogTable::of(model, *part));
+            let mut stand = tables.map(|table| stands(connection, &table));
+            stand
+                .try_fold(true, |all, stands| stands.map(|stands| all && stands))
+                .map_err(|error| store_error(&error))
         })
         .await
     }
@@ -118,6 +130,13 @@ fn definitions(table: &LogTable<'_>) -> String {
              INSERT INTO {name} ({columns}) VALUES ({old});
          END;"
     )
+}
+
+/// Whether its triggers are there.
+fn stands(connection: &Connection, table: &LogTable<'_>) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) = 3 FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?2 COLLATE NOCASE \
+               AND name IN (?1 || '_insert', ?1 || '_update', ?1 || '_delete')";
+    connection.query_row(sql, params![table.name, table.of], |row| row.get(0))
 }
 
 /// Answers whether there was one.

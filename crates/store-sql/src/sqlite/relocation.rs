@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use engine::Model;
 use engine::model::Value;
 use engine::ports::change_log::ChangeLog;
-use engine::ports::relocation::{Part, Relocation};
+use engine::ports::relocation::{Part, Relocation, Turn};
 use engine::ports::store::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -17,7 +17,7 @@ use super::connection::{self, Timed};
 use super::error::{store_error, write_error};
 use super::open::{Place, Possession};
 use super::session::SqliteSession;
-use crate::relocation::{self, MARK};
+use crate::relocation::{self, MARK, MOVED};
 use crate::session::at_once;
 
 /// Pages in the log after which this connection copies it into the database: the store's own checkpoints count only
@@ -86,6 +86,11 @@ impl SqliteRelocation {
 
 #[async_trait]
 impl Relocation for SqliteRelocation {
+    async fn alone(&mut self) -> Result<(), StoreError> {
+        // As long as this one is open, no server can open it.
+        Ok(())
+    }
+
     async fn count(&mut self, part: Part) -> Result<u64, StoreError> {
         self.run(move |connection, model| {
             at_once(relocation::count(
@@ -122,9 +127,24 @@ impl Relocation for SqliteRelocation {
             .await
     }
 
-    async fn begin(&mut self, mark: String) -> Result<(), StoreError> {
-        self.run(move |connection, model| transaction(connection, model, || set_mark(connection, &mark)))
+    async fn moved(&mut self) -> Result<Option<String>, StoreError> {
+        self.run(|connection, model| at_once(relocation::meta(&mut SqliteSession::reading(connection, model), MOVED)))
             .await
+    }
+
+    async fn begin(&mut self, mark: String) -> Result<bool, StoreError> {
+        self.run(move |connection, model| {
+            transaction(connection, model, || {
+                let failed = |error: rusqlite::Error| store_error(&error);
+                let sql = "INSERT OR IGNORE INTO _ninefold_meta (key, value) VALUES (?, ?)";
+                if connection.execute(sql, [MARK, &mark]).map_err(failed)? == 0 {
+                    return Ok(false);
+                }
+                let sql = "DELETE FROM _ninefold_meta WHERE key = ?";
+                connection.execute(sql, [MOVED]).map_err(failed).map(|_| true)
+            })
+        })
+        .await
     }
 
     async fn put(
@@ -132,27 +152,27 @@ impl Relocation for SqliteRelocation {
         part: Part,
         gone: Vec<Vec<Value>>,
         rows: Vec<Vec<Value>>,
-        mark: String,
-    ) -> Result<(), StoreError> {
+        turn: Turn,
+    ) -> Result<bool, StoreError> {
         let log_pages = Arc::clone(&self.log_pages);
         self.run(move |connection, model| {
-            transaction(connection, model, || {
+            let put = transaction(connection, model, || {
                 let mut session = SqliteSession::reading(connection, model);
-                at_once(relocation::put(&mut session, model, part, &gone, &rows))?;
-                set_mark(connection, &mark)
+                at_once(relocation::put(&mut session, model, part, &gone, &rows, &turn))
             })?;
             if log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES
                 && let Err(error) = checkpoint(connection, "PASSIVE")
             {
                 tracing::warn!(%error, "a checkpoint of the move failed");
             }
-            Ok(())
+            Ok(put)
         })
         .await
     }
 
-    async fn finish(&mut self) -> Result<(), StoreError> {
-        self.run(|connection, model| {
+    async fn finish(&mut self, mark: &str, moved: String) -> Result<bool, StoreError> {
+        let mark = mark.to_owned();
+        self.run(move |connection, model| {
             let failed = |error: rusqlite::Error| store_error(&error);
             let sql = "SELECT \"table\", \"parent\" FROM pragma_foreign_key_check LIMIT 1";
             let dangling: Option<(String, String)> = connection
@@ -165,12 +185,17 @@ impl Relocation for SqliteRelocation {
             }
             connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
             transaction(connection, model, || {
+                if !at_once(relocation::unmark(
+                    &mut SqliteSession::reading(connection, model),
+                    &mark,
+                ))? {
+                    return Ok(false);
+                }
                 // Behind every position of the former database: those who come back start over.
                 let sql = "INSERT OR REPLACE INTO _ninefold_meta (key, value) \
                            VALUES ('position', CAST(unixepoch('subsec') * 1000000 AS INTEGER))";
                 connection.execute(sql, []).map_err(failed)?;
-                let sql = "DELETE FROM _ninefold_meta WHERE key = ?";
-                connection.execute(sql, [MARK]).map_err(failed).map(|_| ())
+                set(connection, MOVED, &moved).map(|()| true)
             })
         })
         .await
@@ -196,10 +221,6 @@ pub(super) fn transaction<T>(
             Err(error)
         }
     }
-}
-
-fn set_mark(connection: &Connection, mark: &str) -> Result<(), StoreError> {
-    set(connection, MARK, mark)
 }
 
 pub(super) fn set(connection: &Connection, key: &str, value: &str) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Db;
 use super::app::{App, id};
-use super::relocation::{SCHEMA, everything, part};
+use super::relocation::{SCHEMA, everything, part, put};
 
 /// A relocation whose log stands; `None` where the store has none.
 async fn followed(app: &App, note: &str, is_filled: bool) -> Option<Box<dyn Relocation>> {
@@ -45,8 +45,10 @@ async fn entries(relocation: &mut Box<dyn Relocation>, part: Part) -> Vec<Entry>
 async fn take(relocation: &mut Box<dyn Relocation>, part: Part, note: &str) -> BTreeSet<String> {
     let found = entries(relocation, part).await;
     let numbers = found.iter().map(|entry| entry.number).collect();
-    assert!(log(relocation).forget(part, numbers, note).await.unwrap());
+    let between = || "between".to_owned();
+    assert!(log(relocation).forget(part, numbers, note, between()).await.unwrap());
     assert!(entries(relocation, part).await.is_empty());
+    assert!(log(relocation).renote(&between(), note.to_owned()).await.unwrap());
     found.iter().map(|entry| format!("{:?}", entry.key)).collect()
 }
 
@@ -62,16 +64,14 @@ pub(super) async fn what_is_put_in_and_taken_away_is_logged(database: Db) {
     let model = app.engine.model();
     for (part, rows) in everything(&model) {
         let name = part.name(&model);
-        let put = relocation.put(part, Vec::new(), rows.clone(), "on".to_owned()).await;
-        put.unwrap();
+        put(relocation.as_mut(), part, &[], &rows).await;
         assert_eq!(
             take(&mut relocation, part, "one").await,
             keys(&model, part, &rows),
             "{name}"
         );
-        let gone = rows[..5].iter().map(|row| part.key(&model, row)).collect();
-        let put = relocation.put(part, gone, rows[3..4].to_vec(), "on".to_owned()).await;
-        put.unwrap();
+        let gone: Vec<_> = rows[..5].iter().map(|row| part.key(&model, row)).collect();
+        put(relocation.as_mut(), part, &gone, &rows[3..4]).await;
         assert_eq!(
             take(&mut relocation, part, "one").await,
             keys(&model, part, &rows[..5]),
@@ -138,8 +138,7 @@ pub(super) async fn a_log_is_whose_note_it_has(database: Db) {
     };
     let model = app.engine.model();
     let (part, rows) = everything(&model).remove(0);
-    let put = relocation.put(part, Vec::new(), rows.clone(), "on".to_owned()).await;
-    put.unwrap();
+    put(relocation.as_mut(), part, &[], &rows).await;
     assert!(!log(&mut relocation).renote("two", "three".to_owned()).await.unwrap());
     assert!(log(&mut relocation).renote("one", "two".to_owned()).await.unwrap());
     assert_eq!(log(&mut relocation).note().await.unwrap().as_deref(), Some("two"));
@@ -149,13 +148,15 @@ pub(super) async fn a_log_is_whose_note_it_has(database: Db) {
         .map(|entry| entry.number)
         .collect();
     assert_eq!(numbers.len(), rows.len());
-    assert!(!log(&mut relocation).forget(part, numbers.clone(), "one").await.unwrap());
+    let four = || "four".to_owned();
+    let forgotten = log(&mut relocation).forget(part, numbers.clone(), "one", four()).await;
+    assert!(!forgotten.unwrap());
     assert_eq!(entries(&mut relocation, part).await.len(), rows.len());
     // Another takes it over, and finds nothing of the former.
     let begun = log(&mut relocation).begin("other".to_owned()).await.unwrap();
     assert_eq!(begun, Begun::Without(Vec::new()));
     assert!(!log(&mut relocation).renote("two", "three".to_owned()).await.unwrap());
-    assert!(!log(&mut relocation).forget(part, numbers, "two").await.unwrap());
+    assert!(!log(&mut relocation).forget(part, numbers, "two", four()).await.unwrap());
     assert!(entries(&mut relocation, part).await.is_empty());
 }
 
@@ -166,17 +167,23 @@ pub(super) async fn entries_stay_until_they_are_forgotten(database: Db) {
     };
     let model = app.engine.model();
     let (part, rows) = everything(&model).remove(0);
-    for row in &rows {
-        let put = relocation
-            .put(part, Vec::new(), vec![row.clone()], "on".to_owned())
-            .await;
-        put.unwrap();
+    for row in rows.chunks(1) {
+        put(relocation.as_mut(), part, &[], row).await;
     }
     let found = entries(&mut relocation, part).await;
     let (some, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|entry| entry.number % 3 == 0);
     let numbers = some.iter().map(|entry| entry.number).collect();
-    assert!(log(&mut relocation).forget(part, numbers, "one").await.unwrap());
+    let note = |number: u32| format!("{number}");
+    assert!(
+        log(&mut relocation)
+            .forget(part, numbers, "one", note(2))
+            .await
+            .unwrap()
+    );
     assert_eq!(entries(&mut relocation, part).await, others);
-    assert!(log(&mut relocation).forget(part, Vec::new(), "one").await.unwrap());
+    assert_eq!(log(&mut relocation).note().await.unwrap(), Some(note(2)));
+    let forgotten = log(&mut relocation).forget(part, Vec::new(), &note(2), note(3)).await;
+    assert!(forgotten.unwrap());
     assert_eq!(entries(&mut relocation, part).await, others);
+    assert!(log(&mut relocation).stands(&Part::all(&model)).await.unwrap());
 }

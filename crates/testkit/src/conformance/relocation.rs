@@ -2,7 +2,7 @@
 
 use engine::Model;
 use engine::model::{Date, Decimal, Timestamp, Value};
-use engine::ports::relocation::{Part, Relocation, Reserved};
+use engine::ports::relocation::{Part, Relocation, Reserved, Turn};
 use engine::ports::store::StoreError;
 use uuid::Uuid;
 
@@ -172,8 +172,35 @@ fn sorted(rows: &[Vec<Value>]) -> Vec<String> {
 async fn begun(database: &Db) -> (App, Box<dyn Relocation>) {
     let app = App::open(database, SCHEMA).await;
     let mut relocation = app.engine.relocation().await.unwrap();
-    relocation.begin("begun".to_owned()).await.unwrap();
+    assert!(relocation.begin("begun".to_owned()).await.unwrap());
     (app, relocation)
+}
+
+async fn try_put(
+    relocation: &mut dyn Relocation,
+    part: Part,
+    gone: &[Vec<Value>],
+    rows: &[Vec<Value>],
+) -> Result<bool, StoreError> {
+    let turn = Turn {
+        from: relocation.mark().await.unwrap().expect("it is begun"),
+        to: Uuid::now_v7().to_string(),
+    };
+    relocation.put(part, gone.to_vec(), rows.to_vec(), turn).await
+}
+
+/// The one step that nobody else is in the way of.
+pub(super) async fn put(relocation: &mut dyn Relocation, part: Part, gone: &[Vec<Value>], rows: &[Vec<Value>]) {
+    assert!(try_put(relocation, part, gone, rows).await.unwrap());
+}
+
+async fn try_finish(relocation: &mut dyn Relocation) -> Result<bool, StoreError> {
+    let mark = relocation.mark().await.unwrap().expect("it is begun");
+    relocation.finish(&mark, "moved".to_owned()).await
+}
+
+async fn finish(relocation: &mut dyn Relocation) {
+    assert!(try_finish(relocation).await.unwrap());
 }
 
 pub(super) async fn every_part_comes_back_by_key(database: Db) {
@@ -182,16 +209,13 @@ pub(super) async fn every_part_comes_back_by_key(database: Db) {
     for (part, rows) in everything(&model) {
         assert_eq!(relocation.count(part).await.unwrap(), 0);
         for portion in rows.chunks(10) {
-            relocation
-                .put(part, Vec::new(), portion.to_vec(), "on".to_owned())
-                .await
-                .unwrap();
+            put(relocation.as_mut(), part, &[], portion).await;
         }
         let found = all(relocation.as_mut(), &model, part).await;
         assert_eq!(sorted(&found), sorted(&rows), "{}", part.name(&model));
         assert_eq!(relocation.count(part).await.unwrap(), u64::from(ROWS));
     }
-    relocation.finish().await.unwrap();
+    finish(relocation.as_mut()).await;
     let rooms = app.admin().list("rooms").count().await.unwrap();
     assert_eq!(rooms.total, Some(u64::from(ROWS)));
 }
@@ -204,21 +228,15 @@ pub(super) async fn relations_may_come_later_but_not_never(database: Db) {
         part(&model, "rooms"),
         part(&model, "rooms.members"),
     );
-    let mark = || "on".to_owned();
     let pairs = vec![vec![id(0), id(1)]];
-    relocation.put(members, Vec::new(), pairs, mark()).await.unwrap();
-    relocation
-        .put(people_part, Vec::new(), people(&model), mark())
-        .await
-        .unwrap();
-    let refused = relocation.finish().await;
+    put(relocation.as_mut(), members, &[], &pairs).await;
+    put(relocation.as_mut(), people_part, &[], &people(&model)).await;
+    let mark = relocation.mark().await.unwrap();
+    let refused = try_finish(relocation.as_mut()).await;
     assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
-    assert_eq!(relocation.mark().await.unwrap(), Some(mark()));
-    relocation
-        .put(rooms_part, Vec::new(), rooms(&model), mark())
-        .await
-        .unwrap();
-    relocation.finish().await.unwrap();
+    assert_eq!(relocation.mark().await.unwrap(), mark);
+    put(relocation.as_mut(), rooms_part, &[], &rooms(&model)).await;
+    finish(relocation.as_mut()).await;
     assert_eq!(relocation.mark().await.unwrap(), None);
 }
 
@@ -227,38 +245,27 @@ pub(super) async fn a_portion_is_all_or_nothing(database: Db) {
     let model = app.engine.model();
     let part = part(&model, "rooms");
     let rows = rooms(&model);
-    relocation
-        .put(part, Vec::new(), rows[..3].to_vec(), "first".to_owned())
-        .await
-        .unwrap();
-    let refused = relocation
-        .put(part, Vec::new(), rows[2..6].to_vec(), "second".to_owned())
-        .await;
+    put(relocation.as_mut(), part, &[], &rows[..3]).await;
+    let mark = relocation.mark().await.unwrap();
+    let refused = try_put(relocation.as_mut(), part, &[], &rows[2..6]).await;
     assert!(refused.is_err());
     assert_eq!(relocation.count(part).await.unwrap(), 3);
-    assert_eq!(relocation.mark().await.unwrap().as_deref(), Some("first"));
-    relocation
-        .put(part, Vec::new(), rows[3..].to_vec(), "third".to_owned())
-        .await
-        .unwrap();
+    assert_eq!(relocation.mark().await.unwrap(), mark);
+    put(relocation.as_mut(), part, &[], &rows[3..]).await;
     assert_eq!(relocation.count(part).await.unwrap(), u64::from(ROWS));
-    assert_eq!(relocation.mark().await.unwrap().as_deref(), Some("third"));
+    assert_ne!(relocation.mark().await.unwrap(), mark);
 }
 
 pub(super) async fn rows_go_and_others_come_in_one_step(database: Db) {
     let (app, mut relocation) = begun(&database).await;
     let model = app.engine.model();
     for (part, rows) in everything(&model) {
-        let mark = || "on".to_owned();
-        relocation
-            .put(part, Vec::new(), rows[..10].to_vec(), mark())
-            .await
-            .unwrap();
+        put(relocation.as_mut(), part, &[], &rows[..10]).await;
         let key = |row: &Vec<Value>| part.key(&model, row);
         // One of them isn't there, and one comes again.
         let gone = [&rows[3], &rows[7], &rows[12]].map(key).to_vec();
         let come = [rows[7].clone(), rows[13].clone()].to_vec();
-        relocation.put(part, gone, come, mark()).await.unwrap();
+        put(relocation.as_mut(), part, &gone, &come).await;
         let found = all(relocation.as_mut(), &model, part).await;
         let mut expected = rows[..10].to_vec();
         expected.remove(3);
@@ -271,21 +278,61 @@ pub(super) async fn a_database_that_is_filled_is_marked(database: Db) {
     let app = App::open(&database, SCHEMA).await;
     let mut relocation = app.engine.relocation().await.unwrap();
     assert_eq!(relocation.mark().await.unwrap(), None);
-    relocation.begin("begun".to_owned()).await.unwrap();
+    assert!(relocation.begin("begun".to_owned()).await.unwrap());
     assert_eq!(relocation.mark().await.unwrap().as_deref(), Some("begun"));
-    relocation.finish().await.unwrap();
+    assert_eq!(relocation.moved().await.unwrap(), None);
+    finish(relocation.as_mut()).await;
     assert_eq!(relocation.mark().await.unwrap(), None);
+    assert_eq!(relocation.moved().await.unwrap().as_deref(), Some("moved"));
+    // It may be filled anew.
+    assert!(relocation.begin("again".to_owned()).await.unwrap());
+    assert_eq!(relocation.moved().await.unwrap(), None);
+}
+
+pub(super) async fn of_two_moves_only_one_goes_on(database: Db) {
+    let (app, mut one) = begun(&database).await;
+    let mut other = app.engine.relocation().await.unwrap();
+    assert!(!other.begin("other".to_owned()).await.unwrap());
+    assert_eq!(one.mark().await.unwrap().as_deref(), Some("begun"));
+    let model = app.engine.model();
+    let part = part(&model, "rooms");
+    let rows = rooms(&model);
+    let turn = |from: &str, to: &str| Turn {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    let taken_over = other.put(part, Vec::new(), Vec::new(), turn("begun", "other 1")).await;
+    assert!(taken_over.unwrap());
+    let late = one
+        .put(part, Vec::new(), rows[..3].to_vec(), turn("begun", "one 1"))
+        .await;
+    assert!(!late.unwrap());
+    assert!(!one.finish("begun", "moved".to_owned()).await.unwrap());
+    let on = other
+        .put(part, Vec::new(), rows[..5].to_vec(), turn("other 1", "other 2"))
+        .await;
+    assert!(on.unwrap());
+    assert_eq!(one.count(part).await.unwrap(), 5);
+    // At the same time, and as often as it takes for both to be first.
+    let mut last = "other 2".to_owned();
+    for number in 0..10 {
+        let (first, second) = (format!("one {number}"), format!("other again {number}"));
+        let (won, lost) = tokio::join!(
+            one.put(part, Vec::new(), Vec::new(), turn(&last, &first)),
+            other.put(part, Vec::new(), Vec::new(), turn(&last, &second)),
+        );
+        let (won, lost) = (won.unwrap(), lost.unwrap());
+        assert!(won ^ lost);
+        last = if won { first } else { second };
+        assert_eq!(one.mark().await.unwrap().as_deref(), Some(last.as_str()));
+    }
 }
 
 pub(super) async fn rows_are_found_by_their_keys(database: Db) {
     let (app, mut relocation) = begun(&database).await;
     let model = app.engine.model();
     for (part, rows) in everything(&model) {
-        let mark = || "on".to_owned();
-        relocation
-            .put(part, Vec::new(), rows[..20].to_vec(), mark())
-            .await
-            .unwrap();
+        put(relocation.as_mut(), part, &[], &rows[..20]).await;
         let key = |row: &Vec<Value>| part.key(&model, row);
         assert!(relocation.find(part, Vec::new()).await.unwrap().is_empty());
         // Some of them aren't there, and there are more keys than one question takes.

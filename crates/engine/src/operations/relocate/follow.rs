@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::mark::{Log, Mark, Note, Step};
 use super::merge::Difference;
+use super::portion::Portion;
 use super::tally::encoded;
-use super::{Follows, Moved, PORTION, Relocating, Stage, Told};
+use super::{Follows, Moved, Relocating, Stage, Told};
 use crate::error::{Error, ErrorCode};
 use crate::model::Value;
 use crate::ports::change_log::Begun;
@@ -35,7 +36,26 @@ impl Relocating<'_> {
             }
             None => None,
         };
+        if self.note.is_some() && !self.stands(mark).await? {
+            self.note = None;
+        }
         Ok(())
+    }
+
+    /// Whether the source still logs what it is to.
+    async fn stands(&mut self, mark: &Mark) -> Result<bool, Error> {
+        let followed = self.divided(mark).0;
+        let Some(log) = self.from.change_log() else {
+            return Ok(false);
+        };
+        let stands = log.stands(&followed).await;
+        let stands = self.settled(stands)?;
+        if !stands {
+            tracing::warn!(
+                "what logs the changes of the old database is not as it was made; what is logged is not relied on"
+            );
+        }
+        Ok(stands)
     }
 
     /// Answers whether there is one from now on.
@@ -49,7 +69,17 @@ impl Relocating<'_> {
             moved.follows = Follows::Nothing;
             return Ok(false);
         };
-        let begun = log.begin(note.text()).await;
+        let begun = match log.begin(note.text()).await {
+            Err(error) => {
+                // Where that can't be had now either, giving the move up takes it away.
+                let _ = log.end().await;
+                tracing::warn!(
+                    "the log of changes could not be begun; should the move not be tried again, `ninefold move --abandon` takes away what is left of it"
+                );
+                Err(error)
+            }
+            begun => begun,
+        };
         let without = match self.settled(begun)? {
             Begun::Without(without) => without,
             Begun::Refused(reason) => {
@@ -95,11 +125,6 @@ impl Relocating<'_> {
         }
     }
 
-    async fn write(&mut self, mark: &Mark) -> Result<(), Error> {
-        let written = self.to.put(self.parts[0], Vec::new(), Vec::new(), mark.text()).await;
-        self.settled(written)
-    }
-
     /// The source is a round ahead, to which the target comes with the mark. Answers whether the log is still this move's.
     async fn advance(&mut self, mark: &mut Mark) -> Result<bool, Error> {
         let round = self.engine.clock().new_id().to_string();
@@ -138,28 +163,40 @@ impl Relocating<'_> {
         }
     }
 
-    /// Goes through the log until it is empty, and counts. Answers the rows of each part; `None` where the log didn't do, and
-    /// all has to be read.
+    /// Goes through the log until it is empty, counts, and sees that nobody else is there: from then on it stays empty. Answers the
+    /// rows of each part; `None` where the log didn't do, and all has to be read.
     pub(super) async fn follow_to_the_end(
         &mut self,
         mark: &mut Mark,
         moved: &mut Moved,
         told: Told<'_>,
     ) -> Result<Option<Vec<(String, u64)>>, Error> {
-        let mut is_empty = false;
+        let mut counted = None;
         for _ in 0..PASSES_LAST_MAX {
             let Some(pass) = self.follow(mark, moved.caught_up, told).await? else {
                 return Ok(None);
             };
             moved.caught_up += pass.changes;
-            is_empty = pass.entries == 0;
-            if is_empty {
-                break;
+            if pass.entries > 0 {
+                counted = None;
+            } else if counted.is_some() {
+                let is_reliable = self.is_noted().await? && self.stands(mark).await?;
+                return Ok(counted.filter(|_| is_reliable));
+            } else {
+                counted = Some(self.count_both(mark, moved, told).await?);
+                self.alone().await?;
             }
         }
-        if !is_empty {
-            return Ok(None);
-        }
+        Ok(None)
+    }
+
+    /// Counts each part in both; what isn't followed, or of which one has more, is read.
+    async fn count_both(
+        &mut self,
+        mark: &mut Mark,
+        moved: &mut Moved,
+        told: Told<'_>,
+    ) -> Result<Vec<(String, u64)>, Error> {
         let mut rows = Vec::new();
         for part in self.parts.clone() {
             let counts = [self.from.count(part).await, self.to.count(part).await];
@@ -181,7 +218,7 @@ impl Relocating<'_> {
             let mut compared = |done| told(Stage::Comparing, done, 2 * source);
             rows.extend(self.compare(&[part], &mut compared).await?);
         }
-        Ok(self.is_noted().await?.then_some(rows))
+        Ok(rows)
     }
 
     /// Whether the log is still this move's.
@@ -194,16 +231,26 @@ impl Relocating<'_> {
         Ok(noted.is_some() && noted == self.note)
     }
 
-    /// Takes the log away, if it is this move's.
-    pub(super) async fn end_log(&mut self) -> Result<(), Error> {
-        if !self.is_noted().await? {
-            return Ok(());
-        }
-        let Some(log) = self.from.change_log() else {
-            return Ok(());
+    /// Takes the log away, if it is this move's. The target is complete: nobody needs it any more.
+    pub(super) async fn end_log(&mut self) {
+        let ended = async {
+            match self.is_noted().await? {
+                true => match self.from.change_log() {
+                    Some(log) => {
+                        let ended = log.end().await;
+                        self.settled(ended).map(|_| ())
+                    }
+                    None => Ok(()),
+                },
+                false => Ok(()),
+            }
         };
-        let ended = log.end().await;
-        self.settled(ended).map(|_| ())
+        if let Err(error) = ended.await {
+            tracing::warn!(
+                %error,
+                "the move is done, but the old database still logs what changes; `ninefold move --abandon` takes that away"
+            );
+        }
     }
 
     /// Goes through the log once; `None`: it is another's. What is committed behind its back is there the next time, whatever
@@ -211,17 +258,18 @@ impl Relocating<'_> {
     async fn follow(&mut self, mark: &mut Mark, done: u64, told: Told<'_>) -> Result<Option<Pass>, Error> {
         let mut pass = Pass::default();
         for part in self.divided(mark).0 {
-            let mut after = 0;
+            let (mut after, mut portion) = (0, Portion::default());
             loop {
                 let Some(log) = self.from.change_log() else {
                     return Ok(None);
                 };
-                let entries = log.entries(part, after, PORTION).await;
+                let wanted = portion.rows();
+                let entries = log.entries(part, after, wanted).await;
                 let entries = self.settled(entries)?;
                 let Some(last) = entries.last() else { break };
                 after = last.number;
                 // What is written meanwhile is for the next time: it might never end.
-                let is_last = entries.len() < PORTION as usize;
+                let is_last = entries.len() < wanted as usize;
                 let mut keys = HashMap::new();
                 for entry in entries {
                     let (_, numbers): &mut (_, Vec<i64>) = keys
@@ -231,7 +279,7 @@ impl Relocating<'_> {
                     pass.entries += 1;
                 }
                 let named = keys.values().map(|(key, _)| key.clone()).collect();
-                let difference = self.difference(part, named).await?;
+                let difference = self.difference(part, named, &mut portion).await?;
                 let changes = difference.len() as u64;
                 // Only now, so that the source can't be put back to what it was before that was read.
                 if !self.advance(mark).await? {
@@ -246,7 +294,7 @@ impl Relocating<'_> {
                     keys.remove(&encoded(key));
                 }
                 let numbers = keys.into_values().flat_map(|(_, numbers)| numbers).collect();
-                if !self.forget(part, numbers).await? {
+                if !self.forget(part, numbers, mark).await? {
                     return Ok(None);
                 }
                 told(Stage::CatchingUp, done + pass.changes, 0);
@@ -258,21 +306,36 @@ impl Relocating<'_> {
         Ok(Some(pass))
     }
 
-    async fn forget(&mut self, part: Part, numbers: Vec<i64>) -> Result<bool, Error> {
-        let (Some(log), Some(note)) = (self.from.change_log(), &self.note) else {
+    /// What the target had before this round fits no more: it may be what is forgotten now that it lacks.
+    async fn forget(&mut self, part: Part, numbers: Vec<i64>, mark: &Mark) -> Result<bool, Error> {
+        let (Some(log), Some(from), Some(of)) = (self.from.change_log(), &self.note, &mark.log) else {
             return Ok(false);
         };
-        let forgotten = log.forget(part, numbers, note).await;
-        self.settled(forgotten)
+        let note = Note {
+            round: of.round.clone(),
+            before: None,
+        };
+        let forgotten = log.forget(part, numbers, from, note.text()).await;
+        let forgotten = self.settled(forgotten)?;
+        if forgotten {
+            self.note = Some(note.text());
+        }
+        Ok(forgotten)
     }
 
     /// What differs of the rows with these keys.
-    async fn difference(&mut self, part: Part, keys: Vec<Vec<Value>>) -> Result<Difference, Error> {
+    async fn difference(
+        &mut self,
+        part: Part,
+        keys: Vec<Vec<Value>>,
+        portion: &mut Portion,
+    ) -> Result<Difference, Error> {
         let model = std::sync::Arc::clone(&self.moment.model);
         let key = |row: &[Value]| part.key(&model, row);
         let source = self.from.find(part, keys.clone()).await;
         let target = self.to.find(part, keys).await;
         let (source, target) = (self.settled(source)?, self.settled(target)?);
+        portion.came(&source);
         let mut olds: HashMap<_, _> = target.into_iter().map(|row| (encoded(&key(&row)), row)).collect();
         let mut difference = Difference::default();
         for new in source {

@@ -29,6 +29,18 @@ pub(super) struct Mark {
     /// The source's log of changes that the target is kept level by.
     #[serde(default)]
     pub(super) log: Option<Log>,
+    /// Which run has written it, and its how manieth step that was: no two marks are the same.
+    #[serde(default)]
+    pub(super) turn: String,
+}
+
+/// What the end of a move leaves in the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ended {
+    /// Which database was moved.
+    pub(super) from: String,
+    /// The note of the source's log of changes, as long as that isn't taken away.
+    pub(super) note: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -50,7 +62,8 @@ pub(super) struct Log {
 }
 
 /// What the log of changes is noted with. It goes ahead of the target's mark by one round at most: so neither of two
-/// databases of which one was put back to what it was before is taken for the other's counterpart.
+/// databases of which one was put back to what it was before is taken for the other's counterpart. What the target had before is in it
+/// only until an entry is forgotten, which it would miss.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Note {
     pub(super) round: String,
@@ -69,6 +82,12 @@ impl Mark {
             return false;
         };
         note.round == log.round || note.before.as_ref() == Some(&log.round)
+    }
+}
+
+impl Ended {
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).expect("an end is plain data")
     }
 }
 
@@ -134,6 +153,7 @@ mod tests {
                 round: round.to_owned(),
                 without: Vec::new(),
             }),
+            turn: String::new(),
         };
         let note = Note {
             round: "two".to_owned(),

@@ -4,8 +4,10 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use super::mark::{Mark, Step, key_of, key_text};
+use super::portion::{self, Portion};
 use super::tally::{Tally, by_key, encoded};
-use super::{PORTION, Relocating, differs, failed};
+use super::target::Stepped;
+use super::{Relocating, differs, failed};
 use crate::error::{Error, ErrorCode};
 use crate::model::Value;
 use crate::ports::relocation::{Part, Relocation};
@@ -105,7 +107,7 @@ impl Relocating<'_> {
             passed += 1;
             let reached = (passed % ROWS_PER_MARK == 0).then(|| new.as_deref().or(old.as_deref()).map(key));
             difference.of(new, old, &key);
-            if difference.len() >= PORTION as usize || reached.is_some() {
+            if difference.is_full() || reached.is_some() {
                 self.settle(part, &mut difference, marking.mark(), &mut merged).await?;
             }
             if let (Some(Some(reached)), Marking::Going(mark)) = (reached, &mut marking) {
@@ -138,35 +140,28 @@ impl Relocating<'_> {
         difference: Difference,
         mark: &Mark,
     ) -> Result<Vec<Vec<Value>>, Error> {
-        let Difference { mut gone, rows } = difference;
-        let (mark, mut stuck) = (mark.text(), Vec::new());
+        let Difference { mut gone, rows, .. } = difference;
+        let mut stuck = Vec::new();
         let mut put = Vec::with_capacity(rows.len());
         let mut waiting = vec![rows];
         while let Some(mut rows) = waiting.pop() {
             if rows.is_empty() && gone.is_empty() {
                 continue;
             }
-            match self.to.put(part, gone.clone(), rows.clone(), mark.clone()).await {
-                Err(StoreError::UniqueViolation { .. }) if !gone.is_empty() => {
-                    // They may be all that was in the way.
-                    let taken = self
-                        .to
-                        .put(part, std::mem::take(&mut gone), Vec::new(), mark.clone())
-                        .await;
-                    self.settled(taken)?;
-                    waiting.push(rows);
-                }
-                Err(StoreError::UniqueViolation { .. }) if rows.len() == 1 => {
-                    stuck.push(part.key(&self.moment.model, &rows[0]));
-                }
-                Err(StoreError::UniqueViolation { .. }) => {
-                    waiting.push(rows.split_off(rows.len() / 2));
-                    waiting.push(rows);
-                }
-                done => {
-                    self.settled(done)?;
+            match self.step(part, gone.clone(), rows.clone(), mark).await? {
+                Stepped::Done => {
                     gone.clear();
                     put.extend(rows);
+                }
+                Stepped::Taken if !gone.is_empty() => {
+                    // They may be all that was in the way.
+                    self.step(part, std::mem::take(&mut gone), Vec::new(), mark).await?;
+                    waiting.push(rows);
+                }
+                Stepped::Taken if rows.len() == 1 => stuck.push(part.key(&self.moment.model, &rows[0])),
+                Stepped::Taken => {
+                    waiting.push(rows.split_off(rows.len() / 2));
+                    waiting.push(rows);
                 }
             }
         }
@@ -191,7 +186,10 @@ impl Relocating<'_> {
             return Ok(());
         }
         let part = part.name(&self.moment.model);
-        let message = format!("the databases differ: {part} don't come out of one as they went in from the other");
+        let message = format!(
+            "the databases differ: {part} don't come out of one as they went in from the other; should it be so again, the new \
+             database can't hold them as they are"
+        );
         Err(Error::new(ErrorCode::Invalid, message))
     }
 
@@ -204,11 +202,12 @@ impl Relocating<'_> {
         for part in parts.iter().copied() {
             let mut tallies = [Tally::default(); 2];
             for (side, tally) in [&mut self.from, &mut self.to].into_iter().zip(&mut tallies) {
-                let mut after = None;
+                let (mut after, mut portion) = (None, Portion::default());
                 loop {
-                    let page = side.read(part, after.take(), PORTION).await;
+                    let page = side.read(part, after.take(), portion.rows()).await;
                     let page = page.map_err(|error| failed(self.engine, &self.moment, self.ctx, error))?;
                     let Some(last) = page.last() else { break };
+                    portion.came(&page);
                     after = Some(part.key(&self.moment.model, last));
                     page.iter().for_each(|row| tally.add(row));
                     done += page.len() as u64;
@@ -258,6 +257,8 @@ pub(super) struct Difference {
     gone: Vec<Vec<Value>>,
     /// The source's rows that come.
     rows: Vec<Vec<Value>>,
+    /// What these are, about.
+    bytes: usize,
 }
 
 impl Difference {
@@ -271,12 +272,18 @@ impl Difference {
         let is_same = matches!((&new, &old), (Some(new), Some(old)) if encoded(new) == encoded(old));
         if !is_same {
             self.gone.extend(old.map(|old| key(&old)));
+            self.bytes += new.as_deref().map_or(0, portion::bytes);
             self.rows.extend(new);
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.gone.len().max(self.rows.len())
+    }
+
+    /// As much as one step should take.
+    fn is_full(&self) -> bool {
+        self.len() >= portion::ROWS_MAX as usize || self.bytes >= portion::BYTES_MAX
     }
 }
 
@@ -287,6 +294,7 @@ struct Side {
     /// The last key that was read.
     after: Option<Vec<Value>>,
     is_over: bool,
+    portion: Portion,
 }
 
 impl Side {
@@ -307,7 +315,8 @@ impl Side {
         if self.is_over || !self.rows.is_empty() {
             return Ok(());
         }
-        let rows = database.read(part, self.after.clone(), PORTION).await?;
+        let rows = database.read(part, self.after.clone(), self.portion.rows()).await?;
+        self.portion.came(&rows);
         match rows.last() {
             Some(last) => self.after = Some(key(last)),
             None => self.is_over = true,

@@ -381,14 +381,14 @@ async fn without_the_servers_programs_it_says_so() {
     let (dump, _) = programs();
     let wanted = format!("error: {dump} is not on the PATH\n help: install the client programs of MariaDB or MySQL");
     assert!(said.starts_with(&wanted), "{said}");
-    let mysql = ["8.0.36", "8.0.11"]
+    let mysql = ["8.0.36", "5.7.11"]
         .map(|version| format!("mysqldump  Ver {version} for Linux on x86_64 (MySQL Community Server - GPL)"));
     let mariadb = ["10.11.1", "10.5.1"]
         .map(|version| format!("mysqldump  Ver 10.19 Distrib {version}-MariaDB, for Linux (x86_64)"));
     let cases = match dump {
         "mysqldump" => [
             (&mariadb[0], "mysqldump is MariaDB's, and the server MySQL "),
-            (&mysql[1], "mysqldump is version 8.0.11, and the server MySQL "),
+            (&mysql[1], "mysqldump is version 5.7.11, and the server MySQL "),
         ],
         _ => [
             (&mysql[0], "mysqldump is MySQL's, and the server MariaDB "),

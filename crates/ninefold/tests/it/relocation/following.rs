@@ -126,6 +126,73 @@ async fn a_source_that_is_put_back_is_read_as_a_whole() {
     assert_same(dir, "sqlite:data/app.db", to).await;
 }
 
+/// Data that is loaded without triggers is in no log, and nobody can tell afterwards but by how the triggers are.
+#[tokio::test]
+async fn a_log_that_was_turned_off_for_a_while_is_not_relied_on() {
+    let application = filled().await;
+    let dir = text(application.path());
+    let (database, to) = (Database::new(), "sqlite:data/back.db");
+    let from = database.url();
+    well(["move", dir, "--to", from]).await;
+    well(["move", dir, "--database", from, "--to", to, "--online"]).await;
+    let (client, connection) = tokio_postgres::connect(from, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let sql = format!(
+        "ALTER TABLE item DISABLE TRIGGER USER; UPDATE item SET number = -7 WHERE id = '{}'; \
+         ALTER TABLE item ENABLE TRIGGER USER",
+        id(5)
+    );
+    client.batch_execute(&sql).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
+    let finished = run(["move", dir, "--database", from, "--to", to]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(!finished.stdout.contains(BY_LOG), "{}", finished.stdout);
+    assert!(finished.stderr.contains("is not relied on"), "{}", finished.stderr);
+    assert_same(dir, from, to).await;
+}
+
+/// The database of a SQLite file, for plain SQL.
+fn sqlite(application: &TempDir) -> rusqlite::Connection {
+    rusqlite::Connection::open(application.path().join("data/app.db")).unwrap()
+}
+
+#[tokio::test]
+async fn a_log_without_one_of_its_triggers_is_not_relied_on() {
+    let application = filled().await;
+    let (dir, to) = (text(application.path()), "sqlite:data/other.db");
+    well(["move", dir, "--to", to, "--online"]).await;
+    let connection = sqlite(&application);
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'item' AND name LIKE '%update'";
+    let trigger: String = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    connection
+        .execute_batch(&format!("DROP TRIGGER {trigger}; UPDATE item SET number = -7"))
+        .unwrap();
+    drop(connection);
+    let stdout = well(["move", dir, "--to", to]).await;
+    assert!(!stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, "sqlite:data/app.db", to).await;
+}
+
+/// What was read from the log is forgotten: a target that was put back to before that must not go on.
+#[tokio::test]
+async fn a_target_that_is_put_back_by_one_step_is_read_as_a_whole() {
+    let application = filled().await;
+    let (dir, to) = (text(application.path()), "sqlite:data/other.db");
+    let data = application.path().join("data");
+    well(["move", dir, "--to", to, "--online"]).await;
+    std::fs::copy(data.join("other.db"), data.join("kept.db")).unwrap();
+    sqlite(&application)
+        .execute("UPDATE item SET number = -1 WHERE number = 10", [])
+        .unwrap();
+    // One entry, and so one step.
+    well(["move", dir, "--to", to, "--online"]).await;
+    std::fs::rename(data.join("kept.db"), data.join("other.db")).unwrap();
+    let stdout = well(["move", dir, "--to", to]).await;
+    assert!(!stdout.contains(BY_LOG), "{stdout}");
+    assert_same(dir, "sqlite:data/app.db", to).await;
+}
+
 /// Plain SQL, a key that changes, rows that go without a trace, and a transaction that commits behind another's back.
 #[tokio::test]
 async fn what_others_write_to_postgresql_is_followed() {
