@@ -12,8 +12,8 @@ use crate::error::is_duplicate;
 use crate::system::META;
 
 /// A node that has died holds others up no longer than this.
-const LEASE_MS: i64 = 30_000;
-const RENEWED_EVERY: Duration = Duration::from_secs(10);
+const LEASE_MS: i64 = 15_000;
+const RENEWED_EVERY: Duration = Duration::from_secs(5);
 const ASKED_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) struct Lock {
@@ -82,7 +82,9 @@ impl Drop for Lock {
 
 /// Whether the lock is this holder's. The time is the server's, the same for all nodes.
 async fn hold(database: &Database, lock: &str, holder: &str) -> mongodb::error::Result<bool> {
-    let free = doc! { "_id": lock, "$or": [{ "holder": holder }, { "$expr": { "$lt": ["$until", "$$NOW"] } }] };
+    // As numbers: not every server that speaks MongoDB's protocol compares a date that is kept with the one of now.
+    let is_over = doc! { "$lt": [{ "$toLong": "$until" }, { "$toLong": "$$NOW" }] };
+    let free = doc! { "_id": lock, "$or": [{ "holder": holder }, { "$expr": is_over }] };
     let update = vec![doc! { "$set": { "holder": holder, "until": { "$add": ["$$NOW", LEASE_MS] } } }];
     let meta = database.collection::<Document>(META);
     let held = meta

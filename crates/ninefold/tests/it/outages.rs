@@ -232,7 +232,7 @@ async fn a_statement_that_takes_too_long_ends_and_its_connection_is_used_again()
 async fn who_waits_for_a_lock_for_too_long_is_told_to_come_back() {
     for kind in BOTH {
         // MySQL looks for those who have waited for long enough once a second.
-        let set = ["database.busy_timeout_ms=1000", "database.query_timeout_ms=2000"];
+        let set = ["database.busy_timeout_ms=1000", "database.query_timeout_ms=5000"];
         let house = House::open(kind, &set, None).await;
         let mut side = house.side().await;
         let [id] = house.notes().await;

@@ -63,6 +63,24 @@ async fn a_second_time_there_is_nothing_to_do() {
     assert!(status.is_current(), "{status:?}");
 }
 
+/// A node that died while it migrated doesn't say so.
+#[tokio::test]
+async fn the_lock_of_one_that_died_is_taken_over_when_its_time_is_past() {
+    let (_database, store, raw) = noted().await;
+    let meta = raw.collection::<Document>("_ninefold_meta");
+    let now = || mongodb::bson::DateTime::now().timestamp_millis();
+    for (field, millis) in [("more", -60_000), ("most", 1500)] {
+        let until = now() + millis;
+        let lock =
+            doc! { "_id": "migration_lock", "holder": "gone", "until": mongodb::bson::DateTime::from_millis(until) };
+        meta.insert_one(lock).await.unwrap();
+        apply(&store, &ONE.replace("rank: Int", &format!("rank: Int {field}: Int")))
+            .await
+            .unwrap();
+        assert!(now() >= until, "{field}: not before");
+    }
+}
+
 #[tokio::test]
 async fn a_new_field_is_filled_and_one_that_is_gone_is_taken_out() {
     let (_database, store, raw) = noted().await;
