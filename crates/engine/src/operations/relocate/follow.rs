@@ -60,6 +60,8 @@ impl Relocating<'_> {
 
     /// Answers whether there is one from now on.
     pub(super) async fn begin_log(&mut self, mark: &mut Mark, moved: &mut Moved) -> Result<bool, Error> {
+        // Another run that goes on with the target may have a log that this would take away.
+        self.write(mark).await?;
         let round = self.engine.clock().new_id().to_string();
         let note = Note {
             round: round.clone(),
