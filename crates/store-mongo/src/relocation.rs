@@ -181,6 +181,13 @@ impl Relocation for MongoRelocation {
         found.map_err(|error| store_error(&error, &self.model))
     }
 
+    async fn position(&mut self) -> Result<String, StoreError> {
+        let meta = self.shared.database.collection::<Document>(META);
+        let found = meta.find_one(doc! { ID: POSITION }).await;
+        let found = found.map_err(|error| store_error(&error, &self.model))?;
+        Ok(found.map(|found| found.to_string()).unwrap_or_default())
+    }
+
     async fn moved(&mut self) -> Result<Option<String>, StoreError> {
         let found = meta(&self.shared.database, MOVED).await;
         found.map_err(|error| store_error(&error, &self.model))

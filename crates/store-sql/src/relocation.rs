@@ -10,6 +10,8 @@ use crate::session::Session;
 
 /// Under this key `_ninefold_meta` has the mark of the move that fills the database.
 pub(crate) const MARK: &str = "move";
+/// Under this key it has where positions of commits are given from.
+const POSITION: &str = "position";
 /// Under this key it has what the end of the move has left.
 pub(crate) const MOVED: &str = "moved";
 
@@ -75,6 +77,10 @@ pub(crate) async fn meta(session: &mut impl Session, key: &str) -> Result<Option
     let rows = session.query(compile::meta(session.dialect(), key)).await?;
     let value = rows.first().and_then(|row| row.first()).and_then(Value::as_text);
     Ok(value.map(str::to_owned))
+}
+
+pub(crate) async fn position(session: &mut impl Session) -> Result<String, StoreError> {
+    Ok(meta(session, POSITION).await?.unwrap_or_default())
 }
 
 /// Answers whether it was `from`. `to` is something else.

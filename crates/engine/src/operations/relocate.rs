@@ -30,6 +30,8 @@ mod portion;
 mod tally;
 mod target;
 
+/// How often the last run begins anew where somebody has written to the source meanwhile.
+const LAST_RUNS_MAX: usize = 3;
 /// How often all is gone through while a source that has no log is served, and below how many changes that is over.
 const ROUNDS_AHEAD_MAX: usize = 3;
 const CHANGES_FEW: u64 = 1000;
@@ -90,6 +92,8 @@ struct Relocating<'e> {
     parts: Vec<Part>,
     /// What the source's log of changes is noted with, as long as it is this move's.
     note: Option<String>,
+    /// Whether what is in that log is all that has changed.
+    relies: bool,
     /// Which run this is, and how many steps of the target it has taken.
     run: String,
     steps: u64,
@@ -131,6 +135,7 @@ impl Engine {
             to: target,
             parts,
             note: None,
+            relies: false,
             run: self.clock().new_id().to_string(),
             steps: 0,
             marked: String::new(),
@@ -208,10 +213,10 @@ impl Relocating<'_> {
 
     async fn run_ahead(&mut self, mark: &mut Mark, moved: &mut Moved, told: Told<'_>) -> Result<(), Error> {
         let mut whole = 0;
-        if self.note.is_none() || mark.step != Step::Following {
+        if !self.relies || mark.step != Step::Following {
             whole = self.count().await?;
         }
-        if self.note.is_none() {
+        if !self.relies {
             if mark.step == Step::Copying {
                 self.copy(mark, &mut |done| told(Stage::Copying, done, whole)).await?;
             }
@@ -268,8 +273,33 @@ impl Relocating<'_> {
     }
 
     async fn run_whole(&mut self, mark: &mut Mark, moved: &mut Moved, told: Told<'_>) -> Result<(), Error> {
-        let followed = match (&self.note, mark.step) {
-            (Some(_), Step::Following) => self.follow_to_the_end(mark, moved, told).await?,
+        let mut is_untouched = moved.resumed == 0;
+        for _ in 0..LAST_RUNS_MAX {
+            let before = self.position().await?;
+            self.run_last(mark, moved, is_untouched, told).await?;
+            self.alone().await?;
+            if self.position().await? == before {
+                return self.finish(mark).await;
+            }
+            tracing::warn!("a server has written to the old database meanwhile; what it wrote is taken along");
+            is_untouched = false;
+        }
+        Err(Error::new(
+            ErrorCode::Invalid,
+            "servers write to the old database again and again; see that none is started, and run it again",
+        ))
+    }
+
+    /// `is_untouched`: nobody can have written since the first row was copied.
+    async fn run_last(
+        &mut self,
+        mark: &mut Mark,
+        moved: &mut Moved,
+        is_untouched: bool,
+        told: Told<'_>,
+    ) -> Result<(), Error> {
+        let followed = match (self.relies, mark.step) {
+            (true, Step::Following) => self.follow_to_the_end(mark, moved, told).await?,
             _ => None,
         };
         match followed {
@@ -277,10 +307,16 @@ impl Relocating<'_> {
                 moved.rows = rows;
                 let without = self.divided(mark).1;
                 moved.follows = self.without(&without);
+                Ok(())
             }
-            None => self.read_all(mark, moved, told).await?,
+            None => {
+                moved.follows = Follows::Nothing;
+                self.read_all(mark, moved, is_untouched, told).await
+            }
         }
-        self.alone().await?;
+    }
+
+    async fn finish(&mut self, mark: &Mark) -> Result<(), Error> {
         let ended = Ended {
             from: mark.from.clone(),
             note: self.note.clone(),
@@ -293,6 +329,11 @@ impl Relocating<'_> {
         Ok(())
     }
 
+    async fn position(&mut self) -> Result<String, Error> {
+        let position = self.from.position().await;
+        self.settled(position)
+    }
+
     /// Sees that nobody else has either database.
     async fn alone(&mut self) -> Result<(), Error> {
         let alone = [self.from.alone().await, self.to.alone().await];
@@ -300,16 +341,21 @@ impl Relocating<'_> {
     }
 
     /// Copies what is not copied yet, and compares both databases as a whole.
-    async fn read_all(&mut self, mark: &mut Mark, moved: &mut Moved, told: Told<'_>) -> Result<(), Error> {
+    async fn read_all(
+        &mut self,
+        mark: &mut Mark,
+        moved: &mut Moved,
+        is_untouched: bool,
+        told: Told<'_>,
+    ) -> Result<(), Error> {
         let whole = self.count().await?;
-        let mut is_whole = moved.resumed == 0;
+        let mut is_whole = is_untouched && mark.step == Step::Copying;
         if mark.step == Step::Copying {
             is_whole &= self.copy(mark, &mut |done| told(Stage::Copying, done, whole)).await?;
-        } else {
-            // Should this not come to its end, the log alone does not say what differs.
-            mark.step = Step::Merging;
-            self.restart(mark);
         }
+        // Should this not come to its end, the log alone does not say what differs.
+        mark.step = Step::Merging;
+        self.restart(mark);
         // Nobody could write in between.
         if !is_whole {
             moved.caught_up += self.catch_up_with_all(mark, whole, told).await?;

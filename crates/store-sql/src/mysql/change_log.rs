@@ -59,14 +59,17 @@ impl ChangeLog for MySqlRelocation {
 
     async fn stands(&mut self, parts: &[Part]) -> Result<bool, StoreError> {
         let model = std::sync::Arc::clone(&self.model);
+        let tables = self.followable().await.map_err(failed)?;
         let sql = "SELECT event_object_table, trigger_name FROM information_schema.triggers \
                    WHERE trigger_schema = DATABASE() AND LEFT(trigger_name, CHAR_LENGTH(?)) = ?";
         let found: Vec<(String, String)> = self.connection.conn.exec(sql, (LOG, LOG)).await.map_err(failed)?;
         let is_followed = |table: &LogTable<'_>| {
-            EVENTS.iter().all(|event| {
-                let name = format!("{}_{event}", table.name);
-                found.iter().any(|(of, trigger)| *of == table.of && *trigger == name)
-            })
+            let is_followable = tables.iter().any(|name| name == table.of);
+            is_followable
+                && EVENTS.iter().all(|event| {
+                    let name = format!("{}_{event}", table.name);
+                    found.iter().any(|(of, trigger)| *of == table.of && *trigger == name)
+                })
         };
         Ok(parts.iter().all(|part| is_followed(&LogTable::of(&model, *part))))
     }
@@ -114,8 +117,8 @@ impl MySqlRelocation {
         }
     }
 
-    /// Answers the parts that can't be followed.
-    async fn follow(&mut self, model: &Model) -> Result<Vec<Part>, Error> {
+    /// Tables for whose every change triggers fire.
+    async fn followable(&mut self) -> Result<Vec<String>, Error> {
         let sql = "SELECT table_name FROM information_schema.tables \
                    WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')";
         let mut tables: Vec<String> = self.connection.conn.query(sql).await?;
@@ -124,6 +127,12 @@ impl MySqlRelocation {
                    OR update_rule NOT IN ('RESTRICT', 'NO ACTION'))";
         let cascading: Vec<String> = self.connection.conn.query(sql).await?;
         tables.retain(|table| !cascading.contains(table));
+        Ok(tables)
+    }
+
+    /// Answers the parts that can't be followed.
+    async fn follow(&mut self, model: &Model) -> Result<Vec<Part>, Error> {
+        let tables = self.followable().await?;
         let mut without = Vec::new();
         for part in Part::all(model) {
             let table = LogTable::of(model, part);

@@ -217,6 +217,10 @@ impl Relocation for MySqlRelocation {
         found.map_err(|error| StoreError::Failed(described(&error)))
     }
 
+    async fn position(&mut self) -> Result<String, StoreError> {
+        relocation::position(&mut self.session().0).await
+    }
+
     async fn moved(&mut self) -> Result<Option<String>, StoreError> {
         relocation::meta(&mut self.session().0, MOVED).await
     }

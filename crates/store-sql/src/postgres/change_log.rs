@@ -53,7 +53,7 @@ impl ChangeLog for PostgresRelocation {
         let sql = "SELECT count(*) FROM unnest($1::text[], $2::text[]) AS wanted (relname, tgname) \
                    JOIN pg_class c ON c.relname = wanted.relname AND c.relnamespace = current_schema()::regnamespace \
                    JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = wanted.tgname AND t.tgenabled = 'A' \
-                   WHERE NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid AND c.relkind = 'r')";
+                   WHERE NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)";
         let counted = self.connection.client.query_one(sql, &[&tables, &names]).await;
         let counted = counted.and_then(|row| row.try_get::<_, i64>(0));
         let counted = counted.map_err(|error| self.failed(&error))?;
@@ -92,10 +92,11 @@ impl PostgresRelocation {
     /// Answers the parts that can't be followed.
     async fn follow(&self, model: &Model) -> Result<Vec<Part>, Stop> {
         let client = &self.connection.client;
-        // Rows of tables that inherit are seen in the parent's, whose trigger doesn't fire for them.
+        // Rows of tables that inherit are seen in the parent's, whose trigger doesn't fire for them; each partition has a trigger that may be
+        // turned off on its own.
         let sql = "SELECT current_schema()::text, array(SELECT relname::text FROM pg_class c \
-                   WHERE relnamespace = current_schema()::regnamespace AND (relkind = 'p' OR relkind = 'r' \
-                   AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)))";
+                   WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' \
+                   AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid))";
         let row = client.query_one(sql, &[]).await?;
         let (schema, tables): (String, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
         let mut without = Vec::new();

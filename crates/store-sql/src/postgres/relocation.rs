@@ -235,6 +235,10 @@ impl Relocation for PostgresRelocation {
         mark(&self.connection.client).await.map_err(|error| self.failed(&error))
     }
 
+    async fn position(&mut self) -> Result<String, StoreError> {
+        relocation::position(&mut self.session().0).await
+    }
+
     async fn moved(&mut self) -> Result<Option<String>, StoreError> {
         relocation::meta(&mut self.session().0, MOVED).await
     }

@@ -296,8 +296,11 @@ pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Resul
             pages,
         })
     });
-    if done.is_err() && !mutant!(CopyAgain) {
-        connection::forget_copied(connection)?;
+    if done.is_err()
+        && !mutant!(CopyAgain)
+        && let Err(error) = connection::forget_copied(connection)
+    {
+        tracing::error!(%error, "what a failed checkpoint may have lost can't be copied again before the next start");
     }
     done
 }

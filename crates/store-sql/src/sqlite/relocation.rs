@@ -127,6 +127,11 @@ impl Relocation for SqliteRelocation {
             .await
     }
 
+    async fn position(&mut self) -> Result<String, StoreError> {
+        self.run(|connection, model| at_once(relocation::position(&mut SqliteSession::reading(connection, model))))
+            .await
+    }
+
     async fn moved(&mut self) -> Result<Option<String>, StoreError> {
         self.run(|connection, model| at_once(relocation::meta(&mut SqliteSession::reading(connection, model), MOVED)))
             .await

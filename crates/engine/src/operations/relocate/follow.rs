@@ -36,9 +36,7 @@ impl Relocating<'_> {
             }
             None => None,
         };
-        if self.note.is_some() && !self.stands(mark).await? {
-            self.note = None;
-        }
+        self.relies = self.note.is_some() && self.stands(mark).await?;
         Ok(())
     }
 
@@ -90,7 +88,7 @@ impl Relocating<'_> {
             }
         };
         let without = without.into_iter().map(|part| part.name(&self.moment.model));
-        self.note = Some(note.text());
+        (self.note, self.relies) = (Some(note.text()), true);
         mark.log = Some(Log {
             round,
             without: without.collect(),
@@ -165,7 +163,7 @@ impl Relocating<'_> {
         }
     }
 
-    /// Goes through the log until it is empty, counts, and sees that nobody else is there: from then on it stays empty. Answers the
+    /// Goes through the log until it is empty, sees that nobody else is there, and counts: from then on it stays empty. Answers the
     /// rows of each part; `None` where the log didn't do, and all has to be read.
     pub(super) async fn follow_to_the_end(
         &mut self,
@@ -185,8 +183,9 @@ impl Relocating<'_> {
                 let is_reliable = self.is_noted().await? && self.stands(mark).await?;
                 return Ok(counted.filter(|_| is_reliable));
             } else {
-                counted = Some(self.count_both(mark, moved, told).await?);
+                // Who was there before has written before, which the next pass finds.
                 self.alone().await?;
+                counted = Some(self.count_both(mark, moved, told).await?);
             }
         }
         Ok(None)
@@ -235,24 +234,26 @@ impl Relocating<'_> {
 
     /// Takes the log away, if it is this move's. The target is complete: nobody needs it any more.
     pub(super) async fn end_log(&mut self) {
-        let ended = async {
-            match self.is_noted().await? {
-                true => match self.from.change_log() {
-                    Some(log) => {
-                        let ended = log.end().await;
-                        self.settled(ended).map(|_| ())
-                    }
-                    None => Ok(()),
-                },
-                false => Ok(()),
-            }
-        };
-        if let Err(error) = ended.await {
-            tracing::warn!(
-                %error,
-                "the move is done, but the old database still logs what changes; `ninefold move --abandon` takes that away"
-            );
+        const LEFT: &str =
+            "the move is done, but the old database still logs what changes; `ninefold move --abandon` takes that away";
+        match self.take_log_away().await {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!("{LEFT}, unless another move needs it"),
+            Err(error) => tracing::warn!(%error, "{LEFT}"),
         }
+    }
+
+    /// Answers whether there is another's.
+    async fn take_log_away(&mut self) -> Result<bool, Error> {
+        let is_own = self.is_noted().await?;
+        let Some(log) = self.from.change_log() else {
+            return Ok(false);
+        };
+        let left = match is_own {
+            true => log.end().await.map(|_| false),
+            false => log.note().await.map(|note| note.is_some()),
+        };
+        self.settled(left)
     }
 
     /// Goes through the log once; `None`: it is another's. What is committed behind its back is there the next time, whatever
@@ -283,14 +284,14 @@ impl Relocating<'_> {
                 let named = keys.values().map(|(key, _)| key.clone()).collect();
                 let difference = self.difference(part, named, &mut portion).await?;
                 let changes = difference.len() as u64;
-                // Only now, so that the source can't be put back to what it was before that was read.
+                // Only now, so that the source can't be put back to what it was before that was read. The target has the round when it
+                // has all of it.
+                let before = mark.clone();
                 if !self.advance(mark).await? {
                     return Ok(None);
                 }
-                let stuck = self.put(part, difference, mark).await?;
-                if changes == 0 {
-                    self.write(mark).await?;
-                }
+                let stuck = self.put(part, difference, &before).await?;
+                self.write(mark).await?;
                 pass.changes += changes - stuck.len() as u64;
                 for key in &stuck {
                     keys.remove(&encoded(key));

@@ -172,6 +172,14 @@ async fn a_log_without_one_of_its_triggers_is_not_relied_on() {
     let stdout = well(["move", dir, "--to", to]).await;
     assert!(!stdout.contains(BY_LOG), "{stdout}");
     assert_same(dir, "sqlite:data/app.db", to).await;
+    let left: u32 = sqlite(&application)
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%ninefold!_change%' ESCAPE '!'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(left, 0, "the log goes with the end of the move");
 }
 
 /// What was read from the log is forgotten: a target that was put back to before that must not go on.
