@@ -182,10 +182,9 @@ impl Relocation for MongoRelocation {
     }
 
     async fn position(&mut self) -> Result<String, StoreError> {
-        let meta = self.shared.database.collection::<Document>(META);
-        let found = meta.find_one(doc! { ID: POSITION }).await;
-        let found = found.map_err(|error| store_error(&error, &self.model))?;
-        Ok(found.map(|found| found.to_string()).unwrap_or_default())
+        // Of one moment, it doesn't change.
+        let found = self.find_all(META, vec![doc! { "$match": { ID: POSITION } }]).await?;
+        Ok(found.first().map(Document::to_string).unwrap_or_default())
     }
 
     async fn moved(&mut self) -> Result<Option<String>, StoreError> {

@@ -188,7 +188,7 @@ pub trait Relocation: Send {
     /// The mark of the move that fills this database; `None` of one that is complete.
     async fn mark(&mut self) -> Result<Option<String>, StoreError>;
 
-    /// Another text whenever a server has written to the database since.
+    /// Another text when a server that was started since has written to the database.
     async fn position(&mut self) -> Result<String, StoreError>;
 
     /// What the end of a move has left here.

@@ -128,8 +128,15 @@ impl Relocation for SqliteRelocation {
     }
 
     async fn position(&mut self) -> Result<String, StoreError> {
-        self.run(|connection, model| at_once(relocation::position(&mut SqliteSession::reading(connection, model))))
-            .await
+        // A number there.
+        let sql = "SELECT CAST(value AS TEXT) FROM _ninefold_meta WHERE key = 'position'";
+        self.run(|connection, _| {
+            let found = connection.query_row(sql, [], |row| row.get(0)).optional();
+            found
+                .map(Option::unwrap_or_default)
+                .map_err(|error| store_error(&error))
+        })
+        .await
     }
 
     async fn moved(&mut self) -> Result<Option<String>, StoreError> {

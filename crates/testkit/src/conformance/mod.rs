@@ -269,7 +269,8 @@ suite! { $
     }
     relocation {
         every_part_comes_back_by_key relations_may_come_later_but_not_never a_portion_is_all_or_nothing
-        rows_go_and_others_come_in_one_step a_database_that_is_filled_is_marked of_two_moves_only_one_goes_on rows_are_found_by_their_keys
+        rows_go_and_others_come_in_one_step a_database_that_is_filled_is_marked of_two_moves_only_one_goes_on what_a_server_has_written_since_it_came_is_seen
+        rows_are_found_by_their_keys
     }
     following {
         what_is_put_in_and_taken_away_is_logged what_the_engine_writes_is_logged a_log_is_whose_note_it_has

@@ -289,6 +289,16 @@ pub(super) async fn a_database_that_is_filled_is_marked(database: Db) {
     assert_eq!(relocation.moved().await.unwrap(), None);
 }
 
+pub(super) async fn what_a_server_has_written_since_it_came_is_seen(database: Db) {
+    let app = App::open(&database, SCHEMA).await;
+    let mut relocation = app.engine.relocation().await.unwrap();
+    let before = relocation.position().await.unwrap();
+    assert_eq!(relocation.position().await.unwrap(), before);
+    let room = serde_json::json!({"tag": "one", "sizes": []});
+    app.admin().create("rooms", room).await.unwrap();
+    assert_ne!(relocation.position().await.unwrap(), before);
+}
+
 pub(super) async fn of_two_moves_only_one_goes_on(database: Db) {
     let (app, mut one) = begun(&database).await;
     let mut other = app.engine.relocation().await.unwrap();
