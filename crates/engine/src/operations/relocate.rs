@@ -9,7 +9,7 @@
 //!
 //! That no row is lost: an entry of the log is forgotten only when the target has committed what was read of its row after
 //! the entry was; what is committed to the source later than that has an entry of its own. Each step of the target finds the mark that the last
-//! one has left: of two runs at once the former stops. Before the end nobody else is connected, and from then on the log stays empty.
+//! one has left: of two runs at once only one goes on. Before the end nobody else is connected, and from then on the log stays empty.
 
 use crate::access::Permit;
 use crate::error::{Error, ErrorCode};

@@ -1,7 +1,7 @@
 //! A database of each test's own, on the PostgreSQL server that `testkit::services` names.
 
 use tokio::runtime::Builder;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 /// Dropped with all that is in it.
@@ -36,14 +36,22 @@ impl Drop for Database {
     }
 }
 
+/// For plain SQL.
+pub(crate) async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .expect("the server lets us in");
+    // It ends with its client.
+    tokio::spawn(connection);
+    client
+}
+
 /// On a thread of its own: the caller's is a runtime's.
 fn administer(sql: String) {
     let work = move || {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let connected = tokio_postgres::connect(&testkit::services::postgres_url(), NoTls).await;
-            let (client, connection) = connected.expect("the server lets us in");
-            tokio::spawn(connection);
+            let client = connect(&testkit::services::postgres_url()).await;
             client.batch_execute(&sql).await.expect("the user may make databases");
         });
     };

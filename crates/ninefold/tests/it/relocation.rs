@@ -13,7 +13,7 @@ use tokio::process::Child;
 
 use crate::app::PASSWORD;
 use crate::binary::{Finished, Server, finish, folder, ninefold, run};
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::mysql::OwnDatabase;
 
 const PAGE: &str = include_str!("../../../../docs/move.md");
@@ -116,8 +116,7 @@ async fn assert_knows(application: &TempDir, database: &str, refresh: &str) -> S
 
 /// Until a move has begun to fill the database.
 async fn until_begun(url: &str) {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
-    let _connection = tokio::spawn(connection);
+    let client = database::connect(url).await;
     let is_begun = async || {
         let found = client.query("SELECT FROM _ninefold_meta WHERE key = 'move'", &[]).await;
         found.is_ok_and(|rows| !rows.is_empty())
@@ -169,11 +168,16 @@ async fn a_server_by_any_name_is_noticed() {
         let separator = if postgres.url().contains('?') { '&' } else { '?' };
         format!("{}{separator}application_name={name}", postgres.url())
     };
-    let server = Server::start("serve", application.path(), &["--database", &url("shop"), "--migrate"]).await;
-    let refused = run(["move", dir, "--database", &url("mover"), "--to", other.url()]).await;
-    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
-    assert!(refused.stderr.contains("stop the servers first"), "{}", refused.stderr);
-    drop(server);
+    let file = application.path().join("shop.backup");
+    let _server = Server::start("serve", application.path(), &["--database", &url("shop"), "--migrate"]).await;
+    let (mover, to) = (url("mover"), other.url());
+    well(["backup", dir, "--database", &mover, "--out", text(&file)]).await;
+    let moved = run(["move", dir, "--database", &mover, "--to", to]).await;
+    let restored = run(["restore", text(&file), dir, "--database", &mover, "--force"]).await;
+    for refused in [moved, restored] {
+        assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+        assert!(refused.stderr.contains("stop the servers first"), "{}", refused.stderr);
+    }
 }
 
 #[tokio::test]

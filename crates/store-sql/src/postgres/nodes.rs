@@ -1,17 +1,19 @@
 //! What nodes tell one another, on PostgreSQL: woken by `NOTIFY`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio_postgres::{Client, Error};
 
 use super::error::described;
+use super::options::SERVING;
 use super::pool::Pool;
 use crate::migrate::postgres::system;
 use crate::nodes::{Board, Boards, Entry, READ_MAX};
 
 /// The format that has the tables.
-pub(super) const FORMAT_MIN: i64 = 2;
+const FORMAT_MIN: i64 = 2;
 
 pub(super) struct PostgresBoards(pub(super) Arc<Pool>);
 
@@ -22,6 +24,32 @@ pub(super) struct PostgresBoard {
 
 fn failed(error: Error) -> String {
     described(&error)
+}
+
+/// What `pg_locks` has of a node's lock, for which `id` stands.
+const HELD: &str = "locktype = 'advisory' AND granted AND objsubid = 1 \
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                    AND (classid::bigint << 32) | objid::bigint = id";
+
+/// How many connections servers have to the database: by their name, which a URL may change, and by the locks of nodes. `own`: the
+/// caller's node, which may have taken its place only now; 0: it has none.
+pub(super) async fn serving(client: &Client, own: impl Fn() -> i64) -> Result<usize, Error> {
+    let mut sql = "SELECT pid, NULL::bigint FROM pg_stat_activity \
+                   WHERE datname = current_database() AND application_name = $1"
+        .to_owned();
+    if system::format(client).await? >= FORMAT_MIN {
+        sql += &format!(" UNION SELECT pid, id FROM _ninefold_node JOIN pg_locks ON {HELD}");
+    }
+    let sql = format!("SELECT * FROM ({sql}) AS found WHERE pid <> pg_backend_pid()");
+    let rows = client.query(&sql, &[&SERVING]).await?;
+    let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    let found: Vec<(i32, Option<i64>)> = rows.iter().map(read).collect::<Result<_, Error>>()?;
+    let mut serving: BTreeSet<i32> = found.iter().map(|(pid, _)| *pid).collect();
+    let own = own();
+    for (pid, _) in found.iter().filter(|(_, node)| *node == Some(own)) {
+        serving.remove(pid);
+    }
+    Ok(serving.len())
 }
 
 impl Boards for PostgresBoards {
@@ -46,11 +74,8 @@ impl Board for PostgresBoard {
     }
 
     async fn nodes(&mut self) -> Result<Vec<(i64, bool)>, String> {
-        let sql = "SELECT id, EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-                     AND (classid::bigint << 32) | objid::bigint = id) \
-                   FROM _ninefold_node";
-        let rows = self.client.query(sql, &[]).await.map_err(failed)?;
+        let sql = format!("SELECT id, EXISTS (SELECT FROM pg_locks WHERE {HELD}) FROM _ninefold_node");
+        let rows = self.client.query(&sql, &[]).await.map_err(failed)?;
         let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
         rows.iter().map(read).collect::<Result<_, _>>().map_err(failed)
     }

@@ -1,6 +1,5 @@
 //! Moving a schema's data, on PostgreSQL: without foreign keys until all of it is there.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,11 +13,9 @@ use engine::ports::store::StoreError;
 use tokio_postgres::Client;
 
 use super::error::{described, store_error, unavailable};
-use super::options::SERVING;
 use super::pool::Connection;
 use super::session::PostgresSession;
 use super::{PostgresStore, nodes};
-use crate::migrate::postgres::system;
 use crate::nodes::Node;
 use crate::relocation::{self, MARK, MOVED};
 
@@ -106,32 +103,6 @@ impl PostgresRelocation {
         }
     }
 
-    /// How many connections servers have to the database.
-    async fn serving(&self) -> Result<usize, StoreError> {
-        let client = &self.connection.client;
-        let failed = |error: tokio_postgres::Error| self.failed(&error);
-        // A server's connections have its name, but for a URL that says another; its lock it has in any case.
-        let mut sql = "SELECT pid, 0::bigint FROM pg_stat_activity \
-                       WHERE datname = current_database() AND application_name = $1"
-            .to_owned();
-        if system::format(client).await.map_err(failed)? >= nodes::FORMAT_MIN {
-            sql += " UNION SELECT pid, id FROM _ninefold_node JOIN pg_locks ON (classid::bigint << 32) | objid::bigint = id \
-                     WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        }
-        let mut serving: HashMap<i32, bool> = HashMap::new();
-        for row in client.query(&sql, &[&SERVING]).await.map_err(failed)? {
-            let (pid, node): (i32, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-            // Not before the question: this process may have taken its place only now.
-            let own = self
-                .node
-                .as_ref()
-                .is_some_and(|own| own.load(Ordering::Relaxed) == node && node != 0);
-            *serving.entry(pid).or_insert(true) &= !own;
-        }
-        Ok(serving.values().filter(|serves| **serves).count())
-    }
-
     /// Takes away the foreign keys of our tables, and remembers how to make them again.
     async fn take_foreign_keys(&self, mark: &str) -> Result<bool, StoreError> {
         let sql = "INSERT INTO _ninefold_meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
@@ -200,7 +171,9 @@ impl Relocation for PostgresRelocation {
     async fn alone(&mut self) -> Result<(), StoreError> {
         let until = Instant::now() + PATIENCE;
         loop {
-            match self.serving().await? {
+            let own = || self.node.as_ref().map_or(0, |own| own.load(Ordering::Relaxed));
+            let serving = nodes::serving(&self.connection.client, own).await;
+            match serving.map_err(|error| self.failed(&error))? {
                 0 => return Ok(()),
                 serving if Instant::now() >= until => {
                     return Err(unavailable(&format!(

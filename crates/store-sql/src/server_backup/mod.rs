@@ -68,7 +68,7 @@ pub enum ServerBackupError<O: Error + 'static> {
     },
     /// So many connections.
     #[error("{who} {count} connections to the database open")]
-    Served { who: &'static str, count: i64 },
+    Served { who: &'static str, count: usize },
     #[error("{}: {source}", path.display())]
     Files { path: PathBuf, source: std::io::Error },
     #[error("the server refuses: {0}")]

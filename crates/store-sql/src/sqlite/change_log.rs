@@ -71,11 +71,13 @@ impl ChangeLog for SqliteRelocation {
     async fn stands(&mut self, parts: &[Part]) -> Result<bool, StoreError> {
         let parts = parts.to_vec();
         self.run(move |connection, model| {
-            let tables = parts.iter().map(|part| LogTable::of(model, *part));
-            let mut stand = tables.map(|table| stands(connection, &table));
-            stand
-                .try_fold(true, |all, stands| stands.map(|stands| all && stands))
-                .map_err(|error| store_error(&error))
+            for part in &parts {
+                let stands = stands(connection, &LogTable::of(model, *part));
+                if !stands.map_err(|error| store_error(&error))? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
         })
         .await
     }

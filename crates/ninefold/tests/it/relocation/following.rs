@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::online::{self, SCHEMA, id};
 use super::{text, well};
 use crate::binary::{Server, folder, ninefold, run};
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::mysql::OwnDatabase;
 
 const LEVEL: &str = "what is written to it from now on is followed";
@@ -23,6 +23,18 @@ async fn filled() -> TempDir {
     let application = folder(SCHEMA);
     online::fill(application.path()).await;
     application
+}
+
+/// The database of a SQLite file, for plain SQL.
+fn sqlite(application: &TempDir) -> rusqlite::Connection {
+    rusqlite::Connection::open(application.path().join("data/app.db")).unwrap()
+}
+
+/// How many tables and triggers it has for a log of changes.
+fn logging(application: &TempDir) -> u32 {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name LIKE '\\_ninefold\\_change%' ESCAPE '\\'";
+    let counted = sqlite(application).query_row(sql, [], |row| row.get(0));
+    counted.unwrap()
 }
 
 /// A MongoDB database of the test's own: its name and its URL.
@@ -82,13 +94,8 @@ async fn nor_does_one_from_mongodb() {
 async fn one_that_is_given_up_leaves_nothing_behind() {
     let application = filled().await;
     let dir = text(application.path());
-    let own = || {
-        let connection = rusqlite::Connection::open(application.path().join("data/app.db")).unwrap();
-        let sql = "SELECT count(*) FROM sqlite_schema WHERE name LIKE '\\_ninefold\\_change%' ESCAPE '\\'";
-        connection.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap()
-    };
     well(["move", dir, "--to", "sqlite:data/other.db", "--online"]).await;
-    assert!(own() > 0);
+    assert!(logging(&application) > 0);
     let longer = SCHEMA.replace("number: Int", "number: Int more: Int");
     std::fs::write(application.path().join("schema.graphql"), longer).unwrap();
     let arguments = ["serve", dir, "--migrate", "--listen", "127.0.0.1:0"];
@@ -97,7 +104,7 @@ async fn one_that_is_given_up_leaves_nothing_behind() {
     std::fs::write(application.path().join("schema.graphql"), SCHEMA).unwrap();
     let stdout = well(["move", dir, "--abandon"]).await;
     assert!(stdout.contains("is not followed any more"), "{stdout}");
-    assert_eq!(own(), 0);
+    assert_eq!(logging(&application), 0);
     let stdout = well(["move", dir, "--abandon"]).await;
     assert!(stdout.contains("no move follows the database"), "{stdout}");
     // What was written to it since isn't known: both are read.
@@ -114,11 +121,9 @@ async fn a_source_that_is_put_back_is_read_as_a_whole() {
     let data = application.path().join("data");
     well(["move", dir, "--to", to, "--online"]).await;
     std::fs::copy(data.join("app.db"), data.join("kept.db")).unwrap();
-    let connection = rusqlite::Connection::open(data.join("app.db")).unwrap();
-    connection
+    sqlite(&application)
         .execute("UPDATE item SET number = -1 WHERE number < 10", [])
         .unwrap();
-    drop(connection);
     well(["move", dir, "--to", to, "--online"]).await;
     std::fs::rename(data.join("kept.db"), data.join("app.db")).unwrap();
     let stdout = well(["move", dir, "--to", to]).await;
@@ -135,8 +140,7 @@ async fn a_log_that_was_turned_off_for_a_while_is_not_relied_on() {
     let from = database.url();
     well(["move", dir, "--to", from]).await;
     well(["move", dir, "--database", from, "--to", to, "--online"]).await;
-    let (client, connection) = tokio_postgres::connect(from, tokio_postgres::NoTls).await.unwrap();
-    let connection = tokio::spawn(connection);
+    let client = database::connect(from).await;
     let sql = format!(
         "ALTER TABLE item DISABLE TRIGGER USER; UPDATE item SET number = -7 WHERE id = '{}'; \
          ALTER TABLE item ENABLE TRIGGER USER",
@@ -144,17 +148,11 @@ async fn a_log_that_was_turned_off_for_a_while_is_not_relied_on() {
     );
     client.batch_execute(&sql).await.unwrap();
     drop(client);
-    connection.await.unwrap().unwrap();
     let finished = run(["move", dir, "--database", from, "--to", to]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert!(!finished.stdout.contains(BY_LOG), "{}", finished.stdout);
     assert!(finished.stderr.contains("is not relied on"), "{}", finished.stderr);
     assert_same(dir, from, to).await;
-}
-
-/// The database of a SQLite file, for plain SQL.
-fn sqlite(application: &TempDir) -> rusqlite::Connection {
-    rusqlite::Connection::open(application.path().join("data/app.db")).unwrap()
 }
 
 #[tokio::test]
@@ -172,14 +170,7 @@ async fn a_log_without_one_of_its_triggers_is_not_relied_on() {
     let stdout = well(["move", dir, "--to", to]).await;
     assert!(!stdout.contains(BY_LOG), "{stdout}");
     assert_same(dir, "sqlite:data/app.db", to).await;
-    let left: u32 = sqlite(&application)
-        .query_row(
-            "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%ninefold!_change%' ESCAPE '!'",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
-    assert_eq!(left, 0, "the log goes with the end of the move");
+    assert_eq!(logging(&application), 0, "the log goes with the end of the move");
 }
 
 /// What was read from the log is forgotten: a target that was put back to before that must not go on.
@@ -209,12 +200,7 @@ async fn what_others_write_to_postgresql_is_followed() {
     let (database, to) = (Database::new(), "sqlite:data/back.db");
     let from = database.url();
     well(["move", dir, "--to", from]).await;
-    let connect = async || {
-        let (client, connection) = tokio_postgres::connect(from, tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
-    };
-    let (late, other) = (connect().await, connect().await);
+    let (late, other) = (database::connect(from).await, database::connect(from).await);
     well(["move", dir, "--database", from, "--to", to, "--online"]).await;
     let update = |number: usize| format!("UPDATE item SET number = -7 WHERE id = '{}'", id(number));
     late.batch_execute(&format!("BEGIN; {}", update(5))).await.unwrap();

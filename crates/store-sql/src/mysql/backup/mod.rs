@@ -265,9 +265,9 @@ impl Server for Database {
             .map_err(refused)?
         {
             0 => Ok(()),
-            others => Err(ServerBackupError::Served {
+            count => Err(ServerBackupError::Served {
                 who: "others have",
-                count: i64::try_from(others).unwrap_or(i64::MAX),
+                count,
             }),
         }
     }

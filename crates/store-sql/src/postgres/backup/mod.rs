@@ -10,7 +10,8 @@ use std::path::Path;
 use tokio_postgres::Client;
 
 use super::error::described;
-use super::options::{PostgresOpenError, PostgresOptions, SERVING};
+use super::nodes;
+use super::options::{PostgresOpenError, PostgresOptions};
 use super::pool::{self, Connection};
 use crate::server_backup::{self, Server, ServerBackupError, ServerRestored};
 use tools::Tools;
@@ -150,10 +151,8 @@ impl Server for Postgres {
     }
 
     async fn is_alone(&mut self) -> Result<()> {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                   AND application_name = $1 AND pid <> pg_backend_pid()";
-        let row = self.client().query_one(sql, &[&SERVING]).await.map_err(refused)?;
-        match row.try_get(0).map_err(refused)? {
+        // Nobody here is a node.
+        match nodes::serving(self.client(), || 0).await.map_err(refused)? {
             0 => Ok(()),
             count => Err(ServerBackupError::Served {
                 who: "Ninefold has",
